@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine: one per process, started by the first reference, ended by the last. It owns the loop,
+ * the writer, the recorder, the database and every job. A job that is active holds a reference too,
+ * so that downloads go on when the client lets go of its objects.
+ */
+#ifndef DO_JOB_ENGINE_H
+#define DO_JOB_ENGINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/guid.h"
+#include "base/hr.h"
+#include "job/job.h"
+
+struct do_engine;
+
+struct do_engine_config
+{
+    const char *database_path; /* borrowed during the start; its directory is created */
+    uint32_t connect_timeout_ms;
+    uint32_t stall_timeout_s;
+    uint32_t http_buffer_bytes;
+    uint32_t https_buffer_bytes;
+    uint32_t block_count; /* of 1 MiB: the memory of all downloads together */
+    uint32_t max_running_jobs;
+    uint32_t fast_retries; /* failures that a running job swallows before TRANSIENT_ERROR */
+    uint32_t fast_retry_ms;
+    uint32_t retry_first_ms; /* then doubled up to retry_max_ms */
+    uint32_t retry_max_ms;
+};
+
+/** Sets every field but database_path (NULL) to its default. */
+void do_engine_config_init(struct do_engine_config *config);
+
+/**
+ * A reference on the process's engine, which is started with config when there is none. Waits for an
+ * engine that is just ending. Any thread but the engine's own.
+ */
+HRESULT do_engine_acquire(const struct do_engine_config *config, struct do_engine **engine);
+
+/** One more reference. Any thread. */
+void do_engine_retain(struct do_engine *engine);
+
+/** NULL is accepted. After the last one the engine ends by itself, in its own time. Any thread. */
+void do_engine_release(struct do_engine *engine);
+
+/** Whether this process has an engine, ending ones included. */
+bool do_engine_exists(void);
+
+/** Waits until the process has no engine: for tests and for hosts that unload the module. */
+void do_engine_wait_gone(void);
+
+/** A new, suspended, empty job. *job is an outer reference (do_job_release). */
+HRESULT do_engine_create_job(
+    struct do_engine *engine, const char *display_name, struct do_job **job);
+
+/** The job with this id, with an outer reference. DO_E_JOB_NOT_FOUND. */
+HRESULT do_engine_get_job(
+    struct do_engine *engine, const struct do_guid *id, struct do_job **job);
+
+/** All jobs in the queue, oldest first, each with an outer reference; the array is do_free'd. */
+HRESULT do_engine_list_jobs(struct do_engine *engine, struct do_job ***jobs, size_t *count);
+
+#endif

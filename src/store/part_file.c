@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The temporary file of a download. See part_file.h for the rules; the lock is a leaf and is never
+ * held over an operation of the file system, except by open and close, which nothing races with.
+ */
+#include "store/part_file.h"
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "plat/file.h"
+#include "plat/plat.h"
+
+struct do_part_file
+{
+    atomic_int references;
+    char *path;
+    struct do_mutex lock;
+
+    /* Under lock. */
+    struct do_file *file;
+    struct do_range_set written;
+    bool dirty;
+    bool discarded;
+};
+
+HRESULT do_part_file_make_name(const char *target, char **path)
+{
+    struct do_buf name;
+    uint32_t number;
+    HRESULT hr;
+
+    *path = NULL;
+    if (FAILED(hr = do_random_bytes(&number, sizeof(number))))
+        return hr;
+    do_buf_init(&name, 0);
+    do_buf_append(&name, target, do_path_name_offset(target));
+    do_buf_append_format(&name, "DO%08X.tmp", (unsigned int)number);
+    *path = do_buf_take(&name);
+    return *path ? S_OK : E_OUTOFMEMORY;
+}
+
+HRESULT do_part_file_create(
+    const char *path, const struct do_range_set *received, struct do_part_file **part)
+{
+    struct do_part_file *created;
+
+    *part = NULL;
+    if (!(created = do_alloc(sizeof(*created))))
+        return E_OUTOFMEMORY;
+    atomic_init(&created->references, 1);
+    do_mutex_init(&created->lock);
+    do_range_set_init(&created->written);
+    if (!(created->path = do_str_dup(path)) ||
+        (received && FAILED(do_range_set_copy(&created->written, received))))
+    {
+        do_part_file_release(created);
+        return E_OUTOFMEMORY;
+    }
+    *part = created;
+    return S_OK;
+}
+
+struct do_part_file *do_part_file_acquire(struct do_part_file *part)
+{
+    (void)atomic_fetch_add(&part->references, 1);
+    return part;
+}
+
+void do_part_file_release(struct do_part_file *part)
+{
+    if (!part || atomic_fetch_sub(&part->references, 1) > 1)
+        return;
+    if (part->discarded && part->file)
+        (void)do_file_remove(part->file);
+    do_file_close(part->file);
+    do_range_set_finish(&part->written);
+    do_mutex_finish(&part->lock);
+    do_free(part->path);
+    do_free(part);
+}
+
+static struct do_file *handle_of(struct do_part_file *part)
+{
+    struct do_file *file;
+
+    do_mutex_lock(&part->lock);
+    file = part->file;
+    do_mutex_unlock(&part->lock);
+    return file;
+}
+
+/* Whether the file is long enough for what it is said to hold. */
+static HRESULT check_length(struct do_part_file *part, struct do_file *file)
+{
+    uint64_t size;
+    HRESULT hr;
+
+    if (FAILED(hr = do_file_get_size(file, &size)))
+        return hr;
+    if (part->written.ranges[part->written.count - 1].end > size)
+        return DO_HR_FILE_NOT_FOUND;
+    return S_OK;
+}
+
+HRESULT do_part_file_open(struct do_part_file *part)
+{
+    struct do_file *file = NULL;
+    HRESULT hr;
+
+    if (handle_of(part))
+        return S_OK;
+    if (!part->written.count)
+    {
+        /* Created by an earlier run that wrote nothing, or new. */
+        hr = do_file_create(part->path, &file);
+        if (hr == DO_HR_FILE_EXISTS || hr == DO_HR_ALREADY_EXISTS)
+            hr = do_file_open(part->path, &file);
+    }
+    else if (SUCCEEDED(hr = do_file_open(part->path, &file)))
+        hr = check_length(part, file);
+    if (FAILED(hr))
+    {
+        do_file_close(file);
+        do_log(DO_LOG_ERROR, DO_LOG_STORE, "cannot open %s: 0x%08x", part->path, (unsigned int)hr);
+        return hr;
+    }
+    do_mutex_lock(&part->lock);
+    part->file = file;
+    do_mutex_unlock(&part->lock);
+    return S_OK;
+}
+
+void do_part_file_close(struct do_part_file *part)
+{
+    struct do_file *file;
+
+    do_mutex_lock(&part->lock);
+    file = part->file;
+    part->file = NULL;
+    do_mutex_unlock(&part->lock);
+    do_file_close(file);
+}
+
+HRESULT do_part_file_set_size(struct do_part_file *part, uint64_t size)
+{
+    return do_file_set_size(handle_of(part), size);
+}
+
+HRESULT do_part_file_write(
+    struct do_part_file *part, uint64_t offset, const void *data, size_t length)
+{
+    HRESULT hr;
+
+    if (FAILED(hr = do_file_write(handle_of(part), offset, data, length)))
+    {
+        do_log(DO_LOG_ERROR, DO_LOG_STORE, "cannot write %s: 0x%08x", part->path,
+            (unsigned int)hr);
+        return hr;
+    }
+    do_mutex_lock(&part->lock);
+    hr = do_range_set_add(&part->written, offset, offset + length);
+    part->dirty = true;
+    do_mutex_unlock(&part->lock);
+    return hr;
+}
+
+uint64_t do_part_file_written_size(struct do_part_file *part)
+{
+    uint64_t size;
+
+    do_mutex_lock(&part->lock);
+    size = do_range_set_size(&part->written);
+    do_mutex_unlock(&part->lock);
+    return size;
+}
+
+bool do_part_file_is_written(struct do_part_file *part, uint64_t size)
+{
+    bool written;
+
+    do_mutex_lock(&part->lock);
+    written = do_range_set_contains(&part->written, 0, size);
+    do_mutex_unlock(&part->lock);
+    return written;
+}
+
+HRESULT do_part_file_get_written(struct do_part_file *part, struct do_range_set *written)
+{
+    HRESULT hr;
+
+    do_range_set_init(written);
+    do_mutex_lock(&part->lock);
+    hr = do_range_set_copy(written, &part->written);
+    do_mutex_unlock(&part->lock);
+    return hr;
+}
+
+HRESULT do_part_file_flush(
+    struct do_part_file *part, struct do_range_set *durable, bool *changed)
+{
+    HRESULT hr;
+
+    *changed = false;
+    do_mutex_lock(&part->lock);
+    if (SUCCEEDED(hr = do_range_set_copy(durable, &part->written)) && part->file)
+    {
+        *changed = part->dirty;
+        part->dirty = false;
+    }
+    do_mutex_unlock(&part->lock);
+    if (FAILED(hr) || !*changed)
+        return hr;
+    if (FAILED(hr = do_file_flush(handle_of(part))))
+    {
+        do_mutex_lock(&part->lock);
+        part->dirty = true;
+        do_mutex_unlock(&part->lock);
+        do_log(DO_LOG_ERROR, DO_LOG_STORE, "cannot flush %s: 0x%08x", part->path,
+            (unsigned int)hr);
+    }
+    return hr;
+}
+
+HRESULT do_part_file_commit(struct do_part_file *part, const char *target, uint64_t size,
+    uint64_t modified_time, bool replace)
+{
+    struct do_file *file;
+    HRESULT hr;
+
+    if (FAILED(hr = do_part_file_open(part)))
+        return hr;
+    file = handle_of(part);
+    if (FAILED(hr = do_file_set_size(file, size)))
+        goto done;
+    if (modified_time && FAILED(do_file_set_time(file, modified_time)))
+        do_log(DO_LOG_WARN, DO_LOG_STORE, "cannot set the time of %s", part->path);
+    if (FAILED(hr = do_file_flush(file)))
+        goto done;
+    hr = do_file_rename(file, target, replace);
+
+done:
+    if (FAILED(hr))
+        do_log(DO_LOG_ERROR, DO_LOG_STORE, "cannot save %s: 0x%08x", target, (unsigned int)hr);
+    else
+        do_part_file_close(part);
+    return hr;
+}
+
+void do_part_file_discard(struct do_part_file *part)
+{
+    do_mutex_lock(&part->lock);
+    part->discarded = true;
+    do_mutex_unlock(&part->lock);
+    /* A file that nobody has open must be opened to be deleted by handle; not there is fine. */
+    if (!handle_of(part) && do_file_exists(part->path))
+    {
+        struct do_file *file;
+
+        if (SUCCEEDED(do_file_open(part->path, &file)))
+        {
+            do_mutex_lock(&part->lock);
+            part->file = file;
+            do_mutex_unlock(&part->lock);
+        }
+    }
+}
+
+const char *do_part_file_path(const struct do_part_file *part)
+{
+    return part->path;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The temporary file of a download: DO<8 hex digits>.tmp beside its target, written at offsets,
+ * flushed, and renamed to the target in one step. It knows which bytes were written and which of
+ * them are safely on disk; it never tells the first for the second.
+ *
+ * Reference counted: the job's file, each queued write and the recorder hold one. The handle is
+ * opened when first needed and closed by the last reference or by do_part_file_close.
+ * Any thread; an inner leaf lock guards the sets, the operating system orders the writes.
+ */
+#ifndef DO_STORE_PART_FILE_H
+#define DO_STORE_PART_FILE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/hr.h"
+#include "base/range_set.h"
+
+struct do_part_file;
+
+/** A fresh name DO<8 hex>.tmp in the directory of target, do_alloc'ed into *path. */
+HRESULT do_part_file_make_name(const char *target, char **path);
+
+/**
+ * An object for the file at path (copied); nothing is opened yet. received (may be NULL) is what an
+ * earlier run left on disk. One reference is the caller's.
+ */
+HRESULT do_part_file_create(
+    const char *path, const struct do_range_set *received, struct do_part_file **part);
+
+struct do_part_file *do_part_file_acquire(struct do_part_file *part);
+
+/** NULL is accepted. The last release closes, and deletes the file after do_part_file_discard. */
+void do_part_file_release(struct do_part_file *part);
+
+/**
+ * Opens the file, creating it when nothing was received before. DO_HR_FILE_NOT_FOUND when the file
+ * that should hold received bytes has vanished or is shorter than they say. Opening twice is fine.
+ */
+HRESULT do_part_file_open(struct do_part_file *part);
+
+/** Closes the handle; no write may be queued. A later do_part_file_open opens the same file. */
+void do_part_file_close(struct do_part_file *part);
+
+/** Sets the end of the file before the data comes, so that a full disk shows early. */
+HRESULT do_part_file_set_size(struct do_part_file *part, uint64_t size);
+
+/** Writes data at offset and then counts it as written. */
+HRESULT do_part_file_write(
+    struct do_part_file *part, uint64_t offset, const void *data, size_t length);
+
+/** Bytes written, flushed or not. */
+uint64_t do_part_file_written_size(struct do_part_file *part);
+
+/** Whether all of [0, size) is written. */
+bool do_part_file_is_written(struct do_part_file *part, uint64_t size);
+
+/** A copy of the set of written ranges, to be finished by the caller. */
+HRESULT do_part_file_get_written(struct do_part_file *part, struct do_range_set *written);
+
+/**
+ * Flushes what was written so far and gives the set of ranges that are safe now. *changed is false,
+ * and nothing is flushed, when nothing was written since the last flush.
+ */
+HRESULT do_part_file_flush(
+    struct do_part_file *part, struct do_range_set *durable, bool *changed);
+
+/**
+ * Flushes, cuts the file to size, sets its time (0 = leave) and renames it to target. The handle is
+ * closed on success. On failure everything stays as it was and the call can be repeated.
+ */
+HRESULT do_part_file_commit(struct do_part_file *part, const char *target, uint64_t size,
+    uint64_t modified_time, bool replace);
+
+/** The file goes away with the last reference, or at once when it is not open. */
+void do_part_file_discard(struct do_part_file *part);
+
+/** Borrowed, unchanging. */
+const char *do_part_file_path(const struct do_part_file *part);
+
+#endif

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Between records and rows: the lists of columns, and how they are bound and read. Private to
+ * queue_db.c, called under its lock. What is read comes from a file that anyone may have changed:
+ * every value is checked before it becomes part of a record.
+ */
+#ifndef DO_STORE_QUEUE_DB_ROWS_H
+#define DO_STORE_QUEUE_DB_ROWS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <sqlite3.h>
+
+#include "store/queue_db.h"
+
+/* The columns in the order in which they are bound and read, and as many places for values. */
+#define DO_JOB_COLUMNS                                                                             \
+    "display_name, description, priority, state, notify_flags, min_retry_delay_s, "                \
+    "no_progress_timeout_set, no_progress_timeout_s, creation_time, modification_time, "           \
+    "completion_time, error, error_context, error_file, error_count"
+#define DO_JOB_VALUES "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+
+#define DO_FILE_COLUMNS                                                                            \
+    "content_id, url, local_path, temp_path, etag, last_modified, expected_size, remote_size, "    \
+    "ranges, received, transferred, saved"
+#define DO_FILE_VALUES "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+
+/** Binds values from left to right; the first failure stays and makes the rest do nothing. */
+struct do_row_binder
+{
+    sqlite3_stmt *statement;
+    int count; /* bound so far */
+    int code;  /* SQLite's */
+};
+
+void do_row_bind_u64(struct do_row_binder *binder, uint64_t value);
+void do_row_bind_text(struct do_row_binder *binder, const char *text);
+void do_row_bind_guid(struct do_row_binder *binder, const struct do_guid *guid);
+void do_row_bind_ranges(struct do_row_binder *binder, const struct do_range *ranges, size_t count);
+void do_row_bind_job(struct do_row_binder *binder, const struct do_job_record *job);
+void do_row_bind_file(struct do_row_binder *binder, const struct do_file_record *file);
+
+/** Reads columns from left to right; the first failure stays and makes the rest give 0 and NULL. */
+struct do_row_reader
+{
+    sqlite3_stmt *statement;
+    int count;          /* read so far */
+    const char *broken; /* the name of the column that makes no sense; borrowed from statement */
+    bool no_memory;
+};
+
+uint64_t do_row_read_u64(struct do_row_reader *reader);
+void do_row_read_guid(struct do_row_reader *reader, struct do_guid *guid);
+
+/** Reads DO_JOB_COLUMNS into an initialised record. */
+void do_row_read_job(struct do_row_reader *reader, struct do_job_record *job);
+
+/** Reads DO_FILE_COLUMNS into an initialised record. */
+void do_row_read_file(struct do_row_reader *reader, struct do_file_record *file);
+
+#endif

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One HTTP exchange: a GET of an object or of a range of it, redirects included, over libcurl. It
+ * parses heads, verifies certificates, translates failures, and hands bytes to its owner, who judges
+ * them. Loop thread only.
+ */
+#ifndef DO_TRANSFER_REQUEST_H
+#define DO_TRANSFER_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/hr.h"
+#include "base/range_set.h"
+#include "transfer/http_head.h"
+#include "transfer/loop.h"
+
+struct do_request;
+
+struct do_request_settings
+{
+    uint32_t connect_timeout_ms;
+    uint32_t stall_timeout_s; /* not a byte for so long: the request fails with a time-out */
+    uint32_t http_buffer_bytes; /* libcurl's receive buffer by scheme */
+    uint32_t https_buffer_bytes;
+};
+
+/** What the owner is told, in this order: one head, data any number of times, one end. */
+struct do_request_events
+{
+    /** The final head. A failure ends the request with that code. */
+    HRESULT (*on_head)(void *ctx, const struct do_http_head *head);
+
+    /**
+     * Bytes of the body. S_FALSE: nothing was taken, the request pauses until
+     * do_request_unpause_on_loop. A failure ends the request with that code.
+     */
+    HRESULT (*on_data)(void *ctx, const void *data, size_t length);
+
+    /** The exchange is over. The request may be started again from here. */
+    void (*on_end)(void *ctx, HRESULT hr);
+};
+
+/** events is borrowed and must be static; ctx is passed to each. */
+HRESULT do_request_create(struct do_loop *loop, const struct do_request_settings *settings,
+    const struct do_request_events *events, void *ctx, struct do_request **request);
+
+/** Aborts a running exchange without on_end. NULL is accepted. */
+void do_request_destroy(struct do_request *request);
+
+/**
+ * Starts an exchange. range NULL sends no Range header; its end DO_SIZE_UNKNOWN asks up to the end.
+ * if_range "" sends no If-Range header. Everything is copied. on_end follows unless this fails.
+ */
+HRESULT do_request_start_on_loop(struct do_request *request, const char *url,
+    const struct do_range *range, const char *if_range);
+
+/** Ends the exchange at once, without on_end. */
+void do_request_abort_on_loop(struct do_request *request);
+
+void do_request_unpause_on_loop(struct do_request *request);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The transfer of one file: asks for what is missing, request by request, copies bytes into blocks,
+ * hands full blocks to the writer, and tells its owner when every byte is written or why not. It
+ * makes one attempt per start; when to try again is the owner's decision.
+ *
+ * Loop thread, except do_transfer_drain and the writer's notifications. Reference counted inside:
+ * the owner, each queued write and a queued notification hold one.
+ */
+#ifndef DO_TRANSFER_TRANSFER_H
+#define DO_TRANSFER_TRANSFER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/hr.h"
+#include "base/list.h"
+#include "store/part_file.h"
+#include "store/queue_db.h"
+#include "transfer/block.h"
+#include "transfer/loop.h"
+#include "transfer/progress.h"
+#include "transfer/recorder.h"
+#include "transfer/request.h"
+#include "transfer/writer.h"
+
+/** What all transfers of an engine share. The engine owns it; it outlives them. */
+struct do_transfer_env
+{
+    struct do_loop *loop;
+    struct do_block_pool *pool;
+    struct do_writer *writer;
+    struct do_recorder *recorder;
+    struct do_queue_db *db;
+    struct do_request_settings settings;
+
+    /* On the loop: transfers that wait for a block. */
+    struct do_list paused;
+
+    /* Any thread: whether that list has elements, so that the writer wakes the loop. */
+    atomic_bool wants_blocks;
+};
+
+struct do_transfer;
+
+/** The end of an attempt, on the loop. S_OK: every byte of the file is written. */
+typedef void (*do_transfer_end_fn)(void *ctx, HRESULT hr);
+
+/**
+ * A transfer for file, whose url, ranges and expected_size it reads and whose other fields it keeps
+ * up to date, also in the database. *part (may be NULL) is the temporary file; the transfer replaces
+ * it when it must begin anew. All are borrowed and outlive the transfer.
+ */
+HRESULT do_transfer_create(struct do_transfer_env *env, struct do_file_record *file,
+    struct do_part_file **part, struct do_progress *progress, do_transfer_end_fn on_end, void *ctx,
+    struct do_transfer **transfer);
+
+/** Begins an attempt. on_end follows, never from inside this call. */
+void do_transfer_start_on_loop(struct do_transfer *transfer);
+
+/**
+ * Ends the attempt without on_end; bytes that were received are still written. Safe to call at any
+ * time, also when nothing runs.
+ */
+void do_transfer_stop_on_loop(struct do_transfer *transfer);
+
+/** Waits until the writer is through with this transfer. Not on the loop; stop it first. */
+void do_transfer_drain(struct do_transfer *transfer);
+
+/**
+ * Stops and gives up the owner's reference. With keep, what was written is flushed, recorded and
+ * closed by the recorder; without, the file is about to be discarded. NULL is accepted.
+ */
+void do_transfer_release_on_loop(struct do_transfer *transfer, bool keep);
+
+/** When the last byte arrived (do_clock_ms), or 0. */
+uint64_t do_transfer_last_byte_ms_on_loop(const struct do_transfer *transfer);
+
+/** The Retry-After of the last answer in seconds, 0 = none. */
+uint32_t do_transfer_retry_after_s_on_loop(const struct do_transfer *transfer);
+
+/** Lets transfers that wait for a block go on; the loop calls it in each round. */
+void do_transfer_env_feed_on_loop(struct do_transfer_env *env);
+
+#endif

@@ -1,0 +1,18 @@
+/*
+ * SPDX-License-Identifier: MIT
+ *
+ * C: our headers may be followed by mingw-w64's BITS headers.
+ */
+
+#include <DeliveryOptimization.h>
+#include <DeliveryOptimizationErrors.h>
+
+#include <bits.h>
+#include <bits1_5.h>
+#include <bits2_0.h>
+#include <bits2_5.h>
+#include <bits3_0.h>
+#include <bits5_0.h>
+
+#define DO_ABI_NAME do_abi_before_bits_c
+#include "header_use.inc"
