@@ -29,6 +29,7 @@ enum verb
     SELECT_JOBS,
     SELECT_FILES,
     SET_OWNER,
+    DISOWN,
     VERB_COUNT
 };
 
@@ -58,6 +59,8 @@ static const struct verb_row verbs[VERB_COUNT] = {
     [SELECT_FILES] = {"read the files of a job",
         "SELECT row_id, " DO_FILE_COLUMNS " FROM files WHERE job = ? ORDER BY row_id"},
     [SET_OWNER] = {"adopt a job", "UPDATE jobs SET owner_id = ?, owner_start = ? WHERE row_id = ?"},
+    [DISOWN] = {"give jobs back",
+        "UPDATE jobs SET owner_id = 0, owner_start = 0 WHERE owner_id = ? AND owner_start = ?"},
 };
 
 struct do_queue_db
@@ -435,5 +438,19 @@ HRESULT do_queue_db_adopt(
             hr = function(ctx, &loaded->job, loaded->files, loaded->file_count);
         destroy_loaded(loaded);
     }
+    return hr;
+}
+
+HRESULT do_queue_db_disown(struct do_queue_db *db, struct do_process self)
+{
+    struct do_row_binder binder;
+    HRESULT hr;
+
+    do_mutex_lock(&db->lock);
+    binder = bind_locked(db, DISOWN);
+    do_row_bind_u64(&binder, self.id);
+    do_row_bind_u64(&binder, self.start);
+    hr = run_locked(db, DISOWN, binder.code);
+    do_mutex_unlock(&db->lock);
     return hr;
 }

@@ -114,4 +114,10 @@ typedef HRESULT (*do_queue_db_job_fn)(void *ctx, const struct do_job_record *job
 HRESULT do_queue_db_adopt(
     struct do_queue_db *db, struct do_process self, do_queue_db_job_fn function, void *ctx);
 
+/**
+ * Gives up the jobs that self owns, so that any process may adopt them: the engine ends while its
+ * process lives on.
+ */
+HRESULT do_queue_db_disown(struct do_queue_db *db, struct do_process self);
+
 #endif

@@ -119,7 +119,7 @@ static uint64_t days_since_1601(unsigned int year, unsigned int month, unsigned 
 }
 
 /* IMF-fixdate, the only form that is sent today: "Sun, 06 Nov 1994 08:49:37 GMT". RFC 9110 5.6.7 */
-static uint64_t parse_date(const char *text)
+uint64_t do_http_date_to_filetime(const char *text)
 {
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     unsigned int day;
@@ -130,7 +130,7 @@ static uint64_t parse_date(const char *text)
     char month[4];
     const char *found;
 
-    if (sscanf(text, "%*3s, %2u %3s %4u %2u:%2u:%2u GMT", &day, month, &year, &hour, &minute,
+    if (!text || sscanf(text, "%*3s, %2u %3s %4u %2u:%2u:%2u GMT", &day, month, &year, &hour, &minute,
             &second) != 6)
         return 0;
     found = strstr(months, month);
@@ -171,10 +171,7 @@ static HRESULT parse_field(struct do_http_head *head, struct cursor name, struct
     else if (is_name(name, "etag"))
         copy_value(head->etag, sizeof(head->etag), value);
     else if (is_name(name, "last-modified"))
-    {
         copy_value(head->last_modified, sizeof(head->last_modified), value);
-        head->last_modified_time = parse_date(head->last_modified);
-    }
     else if (is_name(name, "retry-after"))
     {
         head->has_retry_after = read_number(&value, &number) && number <= UINT32_MAX;

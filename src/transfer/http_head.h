@@ -30,7 +30,6 @@ struct do_http_head
     bool is_multipart; /* multipart/byteranges: several ranges that nobody asked for */
     char etag[256]; /* as received, W/ and quotes included; "" when absent or longer */
     char last_modified[64]; /* as received */
-    uint64_t last_modified_time; /* as a FILETIME; 0 when absent or not a date */
     bool has_retry_after;
     uint32_t retry_after_s;
 };
@@ -83,6 +82,9 @@ HRESULT do_http_head_add_line(struct do_http_head *head, const char *line, size_
  */
 enum do_head_verdict do_http_head_judge(const struct do_http_head *head,
     const struct do_head_question *question, struct do_head_answer *answer, HRESULT *hr);
+
+/** An HTTP date (IMF-fixdate) as a FILETIME; 0 for NULL and for anything else. */
+uint64_t do_http_date_to_filetime(const char *text);
 
 /**
  * The value for If-Range, a strong entity tag or else a date; "" when there is no usable validator.

@@ -5,6 +5,7 @@
 #include "transfer/loop.h"
 
 #include <assert.h>
+#include <stdatomic.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -23,6 +24,7 @@ struct curl_slot
 struct do_loop
 {
     CURLM *multi;
+    atomic_uint_fast64_t thread_id; /* set once, by do_loop_run */
 
     /* Under lock. */
     struct do_mutex lock;
@@ -30,7 +32,6 @@ struct do_loop
     struct do_list ops;
 
     /* On the loop. */
-    uint64_t thread_id;
     struct do_list timers; /* unordered: few */
     uint64_t now_ms;
     bool quit;
@@ -72,9 +73,9 @@ void do_loop_destroy(struct do_loop *loop)
     do_free(loop);
 }
 
-bool do_loop_is_current(const struct do_loop *loop)
+bool do_loop_is_current(struct do_loop *loop)
 {
-    return loop->thread_id == do_thread_current_id();
+    return atomic_load(&loop->thread_id) == do_thread_current_id();
 }
 
 void do_loop_op_init(struct do_loop_op *op, do_loop_fn function, void *ctx)
@@ -292,7 +293,7 @@ void do_loop_quit_on_loop(struct do_loop *loop)
 
 void do_loop_run(struct do_loop *loop, do_loop_fn before_wait, void *ctx)
 {
-    loop->thread_id = do_thread_current_id();
+    atomic_store(&loop->thread_id, do_thread_current_id());
     while (!loop->quit)
     {
         loop->now_ms = do_clock_ms();

@@ -57,7 +57,7 @@ void do_loop_run(struct do_loop *loop, do_loop_fn before_wait, void *ctx);
 void do_loop_quit_on_loop(struct do_loop *loop);
 
 /** Whether the caller is the loop thread. */
-bool do_loop_is_current(const struct do_loop *loop);
+bool do_loop_is_current(struct do_loop *loop);
 
 void do_loop_op_init(struct do_loop_op *op, do_loop_fn function, void *ctx);
 

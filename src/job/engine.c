@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The engine's life and the list of its jobs.
+ *
+ * The slot holds the process's one engine and is guarded by the module mutex. The last release only
+ * asks the loop to quit; the loop thread itself takes everything down and empties the slot, so that
+ * no client waits for it, and whoever wants an engine meanwhile waits until the slot is empty.
+ */
+#include "job/job_internal.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "plat/file.h"
+
+enum slot_state
+{
+    SLOT_EMPTY,
+    SLOT_STARTING,
+    SLOT_RUNNING,
+    SLOT_ENDING
+};
+
+/* Under do_mutex_module(). */
+static struct
+{
+    enum slot_state state;
+    struct do_engine *engine;
+    uint32_t references;
+} slot;
+
+void do_engine_config_init(struct do_engine_config *config)
+{
+    memset(config, 0, sizeof(*config));
+    config->connect_timeout_ms = 15000;
+    config->stall_timeout_s = 60;
+    config->http_buffer_bytes = 512 * 1024;
+    config->https_buffer_bytes = 512 * 1024;
+    config->block_count = 32;
+    config->max_running_jobs = 8;
+    config->fast_retries = 2;
+    config->fast_retry_ms = 500;
+    config->retry_first_ms = 2000;
+    config->retry_max_ms = 30000;
+}
+
+static void set_slot(enum slot_state state, struct do_engine *engine, uint32_t references)
+{
+    do_mutex_lock(do_mutex_module());
+    slot.state = state;
+    slot.engine = engine;
+    slot.references = references;
+    do_cond_broadcast(do_cond_module());
+    do_mutex_unlock(do_mutex_module());
+}
+
+/* Takes everything down that exists; the loop does not run (any more). */
+static void destroy_engine(struct do_engine *engine)
+{
+    DO_LIST_FOR_EACH(link, &engine->jobs)
+    {
+        struct do_job *job = DO_LIST_ENTRY(link, struct do_job, link);
+
+        do_job_halt_on_loop(job);
+        do_job_drop_transfer_on_loop(job, true);
+    }
+    do_writer_destroy(engine->env.writer);
+    do_recorder_destroy(engine->env.recorder);
+    do_loop_destroy(engine->env.loop);
+    while (!do_list_is_empty(&engine->jobs))
+        do_job_release_inner(DO_LIST_ENTRY(do_list_pop(&engine->jobs), struct do_job, link));
+    do_block_pool_destroy(engine->env.pool);
+    if (engine->env.db && FAILED(do_queue_db_disown(engine->env.db, engine->process)))
+        do_log(DO_LOG_WARN, DO_LOG_STORE, "jobs are not given back to other processes");
+    do_queue_db_close(engine->env.db);
+    do_free(engine);
+}
+
+static void on_round(void *ctx)
+{
+    struct do_engine *engine = ctx;
+
+    do_transfer_env_feed_on_loop(&engine->env);
+}
+
+static void on_quit(void *ctx)
+{
+    struct do_engine *engine = ctx;
+
+    do_loop_quit_on_loop(engine->env.loop);
+}
+
+static void engine_main(void *ctx)
+{
+    struct do_engine *engine = ctx;
+
+    do_loop_run(engine->env.loop, on_round, engine);
+    do_thread_detach(engine->thread);
+    destroy_engine(engine);
+    set_slot(SLOT_EMPTY, NULL, 0);
+}
+
+static HRESULT open_database(struct do_engine *engine, const char *path)
+{
+    char *directory = do_str_dup_n(path, do_path_name_offset(path));
+    HRESULT hr = E_OUTOFMEMORY;
+
+    if (directory && SUCCEEDED(hr = do_file_make_directory(directory)))
+        hr = do_queue_db_open(path, &engine->env.db);
+    do_free(directory);
+    return hr;
+}
+
+static HRESULT create_engine(const struct do_engine_config *config, struct do_engine **engine)
+{
+    struct do_engine *created;
+    HRESULT hr;
+
+    *engine = NULL;
+    if (!(created = do_alloc(sizeof(*created))))
+        return E_OUTOFMEMORY;
+    created->config = *config;
+    created->config.database_path = NULL;
+    created->process = do_process_self();
+    do_list_init(&created->jobs);
+    do_list_init(&created->env.paused);
+    atomic_init(&created->env.wants_blocks, false);
+    created->env.settings = (struct do_request_settings){config->connect_timeout_ms,
+        config->stall_timeout_s, config->http_buffer_bytes, config->https_buffer_bytes};
+    do_loop_op_init(&created->quit_op, on_quit, created);
+    if (FAILED(hr = open_database(created, config->database_path)) ||
+        FAILED(hr = do_loop_create(&created->env.loop)) ||
+        FAILED(hr = do_block_pool_create(config->block_count, &created->env.pool)) ||
+        FAILED(hr = do_writer_create(created->env.pool, &created->env.writer)) ||
+        FAILED(hr = do_recorder_create(created->env.db, &created->env.recorder)))
+    {
+        destroy_engine(created);
+        return hr;
+    }
+    *engine = created;
+    return S_OK;
+}
+
+/* Takes a job of the database into the queue; one that was running goes on. */
+static HRESULT restore_job(void *ctx, const struct do_job_record *record,
+    const struct do_file_record *files, size_t file_count)
+{
+    struct do_engine *engine = ctx;
+    struct do_job *job;
+    bool whole = true;
+    HRESULT hr;
+
+    if (do_job_state_is_final((enum do_job_state)record->state))
+        return S_OK;
+    if (FAILED(hr = do_job_create_object(engine, record, &job)))
+        return hr;
+    for (size_t i = 0; i < file_count && SUCCEEDED(hr); i++)
+    {
+        whole = whole && files[i].transferred;
+        hr = do_job_restore_file(job, &files[i]);
+    }
+    if (FAILED(hr))
+    {
+        do_log(DO_LOG_WARN, DO_LOG_STORE, "a stored job is left out: 0x%08x", (unsigned int)hr);
+        do_job_release_inner(job);
+        return hr == E_OUTOFMEMORY ? hr : S_OK;
+    }
+    do_list_add_tail(&engine->jobs, &job->link);
+    /* The last file may have been transferred without having been recorded in time. */
+    if (do_job_state_is_active(job->state) || (job->state == DO_JOB_TRANSFERRED && !whole))
+    {
+        do_job_reset_progress_clock_on_loop(job);
+        do_job_set_state_on_loop(job, DO_JOB_QUEUED);
+    }
+    return S_OK;
+}
+
+static void restore_jobs_on_loop(void *ctx)
+{
+    struct do_engine *engine = ctx;
+    HRESULT hr;
+
+    if (FAILED(hr = do_queue_db_adopt(engine->env.db, engine->process, restore_job, engine)))
+        do_log(DO_LOG_ERROR, DO_LOG_STORE, "stored jobs are not loaded: 0x%08x",
+            (unsigned int)hr);
+    do_engine_schedule_on_loop(engine);
+}
+
+HRESULT do_engine_acquire(const struct do_engine_config *config, struct do_engine **engine)
+{
+    struct do_engine *created = NULL;
+    HRESULT hr;
+
+    *engine = NULL;
+    do_mutex_lock(do_mutex_module());
+    while (slot.state == SLOT_STARTING || slot.state == SLOT_ENDING)
+        do_cond_wait(do_cond_module(), do_mutex_module());
+    if (slot.state == SLOT_RUNNING)
+    {
+        slot.references++;
+        *engine = slot.engine;
+        do_mutex_unlock(do_mutex_module());
+        return S_OK;
+    }
+    slot.state = SLOT_STARTING;
+    do_mutex_unlock(do_mutex_module());
+
+    if (FAILED(hr = create_engine(config, &created)))
+    {
+        set_slot(SLOT_EMPTY, NULL, 0);
+        return hr;
+    }
+    /* Nobody else gets at the engine before its stored jobs are there; they may hold references. */
+    set_slot(SLOT_STARTING, created, 1);
+    if (FAILED(hr = do_thread_start("do-loop", engine_main, created, &created->thread)))
+    {
+        destroy_engine(created);
+        set_slot(SLOT_EMPTY, NULL, 0);
+        return hr;
+    }
+    do_loop_call(created->env.loop, restore_jobs_on_loop, created);
+    do_mutex_lock(do_mutex_module());
+    slot.state = SLOT_RUNNING;
+    do_cond_broadcast(do_cond_module());
+    do_mutex_unlock(do_mutex_module());
+    *engine = created;
+    return S_OK;
+}
+
+void do_engine_retain(struct do_engine *engine)
+{
+    (void)engine;
+    do_mutex_lock(do_mutex_module());
+    slot.references++;
+    do_mutex_unlock(do_mutex_module());
+}
+
+void do_engine_release(struct do_engine *engine)
+{
+    bool last;
+
+    if (!engine)
+        return;
+    do_mutex_lock(do_mutex_module());
+    last = !--slot.references;
+    if (last)
+        slot.state = SLOT_ENDING;
+    do_mutex_unlock(do_mutex_module());
+    if (last)
+        do_loop_post(engine->env.loop, &engine->quit_op);
+}
+
+bool do_engine_exists(void)
+{
+    bool exists;
+
+    do_mutex_lock(do_mutex_module());
+    exists = slot.state != SLOT_EMPTY;
+    do_mutex_unlock(do_mutex_module());
+    return exists;
+}
+
+void do_engine_wait_gone(void)
+{
+    do_mutex_lock(do_mutex_module());
+    while (slot.state != SLOT_EMPTY)
+        do_cond_wait(do_cond_module(), do_mutex_module());
+    do_mutex_unlock(do_mutex_module());
+}
+
+/* Jobs */
+
+/* The queued job that is to run first: by priority, then by age. */
+static struct do_job *first_queued(const struct do_engine *engine)
+{
+    struct do_job *best = NULL;
+
+    DO_LIST_FOR_EACH(link, &engine->jobs)
+    {
+        struct do_job *job = DO_LIST_ENTRY(link, struct do_job, link);
+
+        if (job->state == DO_JOB_QUEUED &&
+            (!best || job->record.priority < best->record.priority))
+            best = job;
+    }
+    return best;
+}
+
+void do_engine_schedule_on_loop(struct do_engine *engine)
+{
+    struct do_job *job;
+
+    while (engine->running_jobs < engine->config.max_running_jobs &&
+           (job = first_queued(engine)))
+        do_job_run_on_loop(job);
+}
+
+/* What an operation on the queue takes and gives. */
+struct queue_call
+{
+    struct do_engine *engine;
+    const struct do_job_record *record;
+    const struct do_guid *id;
+    struct do_job *job;
+    struct do_job **jobs;
+    size_t count;
+    HRESULT hr;
+};
+
+static void create_job_on_loop(void *ctx)
+{
+    struct queue_call *call = ctx;
+    struct do_engine *engine = call->engine;
+
+    if (FAILED(call->hr = do_queue_db_insert_job(engine->env.db, call->record)))
+        return;
+    if (FAILED(call->hr = do_job_create_object(engine, call->record, &call->job)))
+    {
+        (void)do_queue_db_remove_job(engine->env.db, &call->record->id);
+        return;
+    }
+    do_list_add_tail(&engine->jobs, &call->job->link);
+    (void)do_job_acquire(call->job);
+}
+
+HRESULT do_engine_create_job(
+    struct do_engine *engine, const char *display_name, struct do_job **job)
+{
+    struct queue_call call = {.engine = engine};
+    struct do_job_record record;
+    HRESULT hr;
+
+    *job = NULL;
+    do_job_record_init(&record);
+    record.state = DO_JOB_SUSPENDED;
+    record.priority = DO_PRIORITY_NORMAL;
+    record.notify_flags = 3;
+    record.creation_time = do_clock_filetime();
+    record.modification_time = record.creation_time;
+    record.owner = engine->process;
+    if (FAILED(hr = do_random_bytes(record.id.bytes, sizeof(record.id.bytes))) ||
+        FAILED(hr = do_str_assign(&record.display_name, display_name)))
+        goto done;
+    /* A version 4 GUID; its third and fourth fields are little-endian in memory. RFC 9562 5.4 */
+    record.id.bytes[7] = (uint8_t)((record.id.bytes[7] & 0x0F) | 0x40);
+    record.id.bytes[8] = (uint8_t)((record.id.bytes[8] & 0x3F) | 0x80);
+    call.record = &record;
+    do_loop_call(engine->env.loop, create_job_on_loop, &call);
+    hr = call.hr;
+    *job = call.job;
+
+done:
+    do_job_record_finish(&record);
+    return hr;
+}
+
+static void get_job_on_loop(void *ctx)
+{
+    struct queue_call *call = ctx;
+
+    call->hr = DO_E_JOB_NOT_FOUND;
+    DO_LIST_FOR_EACH(link, &call->engine->jobs)
+    {
+        struct do_job *job = DO_LIST_ENTRY(link, struct do_job, link);
+
+        if (do_guid_equal(&job->record.id, call->id))
+        {
+            call->job = do_job_acquire(job);
+            call->hr = S_OK;
+            return;
+        }
+    }
+}
+
+HRESULT do_engine_get_job(
+    struct do_engine *engine, const struct do_guid *id, struct do_job **job)
+{
+    struct queue_call call = {.engine = engine, .id = id};
+
+    do_loop_call(engine->env.loop, get_job_on_loop, &call);
+    *job = call.job;
+    return call.hr;
+}
+
+static void list_jobs_on_loop(void *ctx)
+{
+    struct queue_call *call = ctx;
+    size_t count = 0;
+
+    DO_LIST_FOR_EACH(link, &call->engine->jobs)
+    {
+        (void)link;
+        count++;
+    }
+    if (!(call->jobs = do_alloc_array(count, sizeof(*call->jobs))))
+    {
+        call->hr = E_OUTOFMEMORY;
+        return;
+    }
+    DO_LIST_FOR_EACH(link, &call->engine->jobs)
+    {
+        call->jobs[call->count++] = do_job_acquire(DO_LIST_ENTRY(link, struct do_job, link));
+    }
+}
+
+HRESULT do_engine_list_jobs(struct do_engine *engine, struct do_job ***jobs, size_t *count)
+{
+    struct queue_call call = {.engine = engine};
+
+    do_loop_call(engine->env.loop, list_jobs_on_loop, &call);
+    *jobs = call.jobs;
+    *count = call.count;
+    return call.hr;
+}

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A job on the loop: which file is transferred, what a failure means, when to try again, when to
+ * give up. Files are transferred one after the other in the order added. Loop thread only.
+ */
+#include "job/job_internal.h"
+
+#include <assert.h>
+
+#include "base/log.h"
+
+void do_job_store_on_loop(struct do_job *job)
+{
+    HRESULT hr;
+
+    job->record.state = (uint32_t)job->state;
+    if (do_job_state_is_final(job->state))
+        return;
+    if (FAILED(hr = do_queue_db_update_job(job->engine->env.db, &job->record)))
+        do_log(DO_LOG_ERROR, DO_LOG_STORE, "a job's state is not stored: 0x%08x",
+            (unsigned int)hr);
+}
+
+/* An active job keeps the engine alive, and one that transfers takes a slot. */
+static void take_or_give_back(struct do_job *job)
+{
+    struct do_engine *engine = job->engine;
+    bool active = do_job_state_is_active(job->state);
+    bool needs_slot = active && job->state != DO_JOB_QUEUED;
+
+    if (needs_slot != job->has_slot)
+    {
+        job->has_slot = needs_slot;
+        engine->running_jobs += needs_slot ? 1U : (uint32_t)-1;
+    }
+    if (active && !job->holds_engine)
+    {
+        job->holds_engine = true;
+        do_engine_retain(engine);
+    }
+    else if (!active && job->holds_engine)
+    {
+        job->holds_engine = false;
+        do_engine_release(engine);
+    }
+}
+
+void do_job_set_state_on_loop(struct do_job *job, enum do_job_state state)
+{
+    uint64_t now = do_clock_filetime();
+
+    do_mutex_lock(&job->lock);
+    job->state = state;
+    job->record.modification_time = now;
+    if (state == DO_JOB_TRANSFERRED)
+        job->record.completion_time = now;
+    do_mutex_unlock(&job->lock);
+    do_job_store_on_loop(job);
+    take_or_give_back(job);
+}
+
+void do_job_set_error_on_loop(struct do_job *job, HRESULT code, enum do_error_context context,
+    const struct do_job_file *file)
+{
+    do_mutex_lock(&job->lock);
+    job->record.error = code;
+    job->record.error_context = (uint32_t)context;
+    job->record.error_file = file ? file->index : UINT32_MAX;
+    if (FAILED(code))
+        job->record.error_count++;
+    do_mutex_unlock(&job->lock);
+}
+
+static void clear_error(struct do_job *job)
+{
+    if (FAILED(job->record.error))
+        do_job_set_error_on_loop(job, S_OK, DO_ERROR_CONTEXT_NONE, NULL);
+}
+
+void do_job_reset_progress_clock_on_loop(struct do_job *job)
+{
+    job->progress_since_ms = do_loop_now_on_loop(job->engine->env.loop);
+    job->last_failure = S_OK;
+    job->fast_retries = job->engine->config.fast_retries;
+    do_backoff_reset(&job->backoff);
+}
+
+void do_job_halt_on_loop(struct do_job *job)
+{
+    do_timer_cancel_on_loop(&job->retry_timer);
+    do_timer_cancel_on_loop(&job->progress_timer);
+    if (job->transfer)
+        do_transfer_stop_on_loop(job->transfer);
+}
+
+void do_job_drop_transfer_on_loop(struct do_job *job, bool keep)
+{
+    do_transfer_release_on_loop(job->transfer, keep);
+    job->transfer = NULL;
+    job->current = NULL;
+}
+
+/* HTTP answers, sizes and ranges are the remote file's fault. (Source: win32 docs, JobError page.) */
+static enum do_error_context context_of(HRESULT hr)
+{
+    switch (hr)
+    {
+    case DO_E_INSUFFICIENT_RANGE_SUPPORT:
+    case DO_E_INVALID_RANGE:
+    case DO_E_HTTP_BLOCKSIZE_MISMATCH:
+    case DO_E_FILE_SIZE_UNKNOWN_HTTP_206:
+    case DO_E_UNEXPECTED_HTTP_STATUS_2XX:
+        return DO_ERROR_CONTEXT_REMOTE_FILE;
+    default:
+        return do_hr_http_status(hr) ? DO_ERROR_CONTEXT_REMOTE_FILE : DO_ERROR_CONTEXT_NONE;
+    }
+}
+
+static void give_up(struct do_job *job, HRESULT hr)
+{
+    const struct do_job_file *file = job->current;
+    char url[300];
+
+    do_log(DO_LOG_INFO, DO_LOG_JOB, "job failed at %s: 0x%08x",
+        file ? do_log_url(file->record.url, url, sizeof(url)) : "no file", (unsigned int)hr);
+    do_job_halt_on_loop(job);
+    do_job_set_error_on_loop(job, hr, context_of(hr), file);
+    do_job_drop_transfer_on_loop(job, true);
+    do_job_set_state_on_loop(job, DO_JOB_ERROR);
+    do_engine_schedule_on_loop(job->engine);
+}
+
+static uint64_t no_progress_limit_ms(struct do_job *job)
+{
+    return (uint64_t)do_job_get_no_progress_timeout_s(job) * 1000;
+}
+
+/* Bytes that came since the last look restart the no-progress clock. */
+static void look_for_progress(struct do_job *job)
+{
+    uint64_t last_byte_ms = job->transfer ? do_transfer_last_byte_ms_on_loop(job->transfer) : 0;
+
+    if (last_byte_ms > job->progress_since_ms)
+    {
+        do_job_reset_progress_clock_on_loop(job);
+        job->progress_since_ms = last_byte_ms;
+    }
+}
+
+static void set_progress_timer(struct do_job *job)
+{
+    uint64_t limit_ms = no_progress_limit_ms(job);
+
+    if (limit_ms)
+        do_timer_set_on_loop(
+            job->engine->env.loop, &job->progress_timer, job->progress_since_ms + limit_ms);
+    else
+        do_timer_cancel_on_loop(&job->progress_timer);
+}
+
+/* The no-progress time may be over: the last concrete failure is what the client wants to know. */
+static void on_progress_timer(void *ctx)
+{
+    struct do_job *job = ctx;
+    uint64_t now_ms = do_loop_now_on_loop(job->engine->env.loop);
+
+    look_for_progress(job);
+    if (job->progress_since_ms + no_progress_limit_ms(job) > now_ms)
+        set_progress_timer(job);
+    else
+        give_up(job, FAILED(job->last_failure) ? job->last_failure : DO_E_DOWNLOAD_NO_PROGRESS);
+}
+
+static uint32_t random_number(void)
+{
+    uint32_t number = 0;
+
+    (void)do_random_bytes(&number, sizeof(number));
+    return number;
+}
+
+/* When to try again: soon for the first failures, which the client does not even see. */
+static uint32_t retry_delay_ms(struct do_job *job)
+{
+    uint32_t server_ms = 0;
+    uint32_t delay_ms;
+
+    if (job->fast_retries)
+    {
+        job->fast_retries--;
+        delay_ms = job->engine->config.fast_retry_ms;
+    }
+    else
+    {
+        delay_ms = do_backoff_next(&job->backoff, random_number());
+        if (job->record.min_retry_delay_s * 1000ULL > delay_ms &&
+            job->record.min_retry_delay_s < UINT32_MAX / 1000)
+            delay_ms = job->record.min_retry_delay_s * 1000;
+    }
+    if (job->transfer && do_transfer_retry_after_s_on_loop(job->transfer) < UINT32_MAX / 1000)
+        server_ms = do_transfer_retry_after_s_on_loop(job->transfer) * 1000;
+    return server_ms > delay_ms ? server_ms : delay_ms;
+}
+
+static void retry_later(struct do_job *job, HRESULT hr)
+{
+    bool hidden;
+    uint32_t delay_ms;
+
+    look_for_progress(job);
+    job->last_failure = hr;
+    hidden = job->fast_retries > 0;
+    delay_ms = retry_delay_ms(job);
+    do_log(DO_LOG_INFO, DO_LOG_JOB, "attempt failed: 0x%08x, next in %u ms", (unsigned int)hr,
+        (unsigned int)delay_ms);
+    if (!hidden)
+    {
+        do_job_set_error_on_loop(job, hr, context_of(hr), job->current);
+        do_job_set_state_on_loop(job, DO_JOB_TRANSIENT_ERROR);
+    }
+    do_timer_set_on_loop(job->engine->env.loop, &job->retry_timer,
+        do_loop_now_on_loop(job->engine->env.loop) + delay_ms);
+    set_progress_timer(job);
+}
+
+static void run_next_file(struct do_job *job);
+
+static void on_transfer_end(void *ctx, HRESULT hr)
+{
+    struct do_job *job = ctx;
+
+    if (SUCCEEDED(hr))
+    {
+        do_job_drop_transfer_on_loop(job, true);
+        do_job_reset_progress_clock_on_loop(job);
+        run_next_file(job);
+    }
+    else if (do_hr_is_transient(hr) && no_progress_limit_ms(job))
+        retry_later(job, hr);
+    else
+        give_up(job, hr);
+}
+
+static struct do_job_file *next_file(const struct do_job *job)
+{
+    for (size_t i = 0; i < job->file_count; i++)
+    {
+        if (!job->files[i]->record.transferred)
+            return job->files[i];
+    }
+    return NULL;
+}
+
+static void run_next_file(struct do_job *job)
+{
+    HRESULT hr;
+
+    if (!job->transfer)
+    {
+        if (!(job->current = next_file(job)))
+        {
+            do_job_halt_on_loop(job);
+            do_job_set_state_on_loop(job, DO_JOB_TRANSFERRED);
+            do_log(DO_LOG_INFO, DO_LOG_JOB, "job transferred");
+            do_engine_schedule_on_loop(job->engine);
+            return;
+        }
+        hr = do_transfer_create(&job->engine->env, &job->current->record, &job->current->part,
+            &job->current->progress, on_transfer_end, job, &job->transfer);
+        if (FAILED(hr))
+        {
+            give_up(job, hr);
+            return;
+        }
+    }
+    set_progress_timer(job);
+    do_transfer_start_on_loop(job->transfer);
+}
+
+static void on_retry_timer(void *ctx)
+{
+    do_job_run_on_loop(ctx);
+}
+
+void do_job_run_on_loop(struct do_job *job)
+{
+    assert(do_job_state_is_active(job->state));
+    if (job->state != DO_JOB_TRANSFERRING)
+    {
+        clear_error(job);
+        do_job_set_state_on_loop(job, DO_JOB_TRANSFERRING);
+    }
+    run_next_file(job);
+}
+
+void do_job_init_run(struct do_job *job)
+{
+    do_list_init(&job->link);
+    do_timer_init(&job->retry_timer, on_retry_timer, job);
+    do_timer_init(&job->progress_timer, on_progress_timer, job);
+    do_backoff_init(&job->backoff, job->engine->config.retry_first_ms,
+        job->engine->config.retry_max_ms);
+}
