@@ -454,39 +454,57 @@ static HRESULT check_new_file(const struct do_new_file *new_file)
     return do_file_check_directory(new_file->local_path);
 }
 
-static void add_file_on_loop(void *ctx)
+/* Files that are created but not yet part of a job. */
+struct new_files
+{
+    struct do_job_file **files; /* NULL once the job owns it */
+    size_t count;
+};
+
+static void add_files_on_loop(void *ctx)
 {
     struct change *change = ctx;
     struct do_job *job = change->job;
-    struct do_job_file *file = change->result;
+    struct new_files *new_files = change->result;
     enum do_job_state next;
 
     if (FAILED(change->hr = do_job_state_after_call(job->state, DO_CALL_ADD_FILE, &next)))
         return;
-    change->hr = do_queue_db_insert_file(job->engine->env.db, &job->record.id, &file->record);
-    if (FAILED(change->hr))
-        return;
-    if (FAILED(change->hr = append_file(job, file)))
-        return;
+    for (size_t i = 0; i < new_files->count; i++)
+    {
+        struct do_job_file *file = new_files->files[i];
+
+        change->hr =
+            do_queue_db_insert_file(job->engine->env.db, &job->record.id, &file->record);
+        if (FAILED(change->hr) || FAILED(change->hr = append_file(job, file)))
+            return;
+        new_files->files[i] = NULL;
+    }
     do_job_set_state_on_loop(job, next);
 }
 
-HRESULT do_job_add_file(
-    struct do_job *job, const struct do_new_file *new_file, struct do_job_file **file)
+HRESULT do_job_add_files(struct do_job *job, const struct do_new_file *files, size_t count)
 {
+    struct new_files new_files = {NULL, count};
     enum do_job_state next;
-    struct do_job_file *created;
     HRESULT hr;
 
-    if (file)
-        *file = NULL;
-    if (FAILED(hr = do_job_state_after_call(do_job_get_state(job), DO_CALL_ADD_FILE, &next)) ||
-        FAILED(hr = check_new_file(new_file)) || FAILED(hr = create_file(new_file, &created)))
+    if (FAILED(hr = do_job_state_after_call(do_job_get_state(job), DO_CALL_ADD_FILE, &next)))
         return hr;
-    if (FAILED(hr = change_job(job, add_file_on_loop, NULL, created)))
-        destroy_file(created);
-    else if (file)
-        *file = created;
+    if (!(new_files.files = do_alloc_array(count, sizeof(*new_files.files))))
+        return E_OUTOFMEMORY;
+    for (size_t i = 0; i < count; i++)
+    {
+        if (FAILED(hr = check_new_file(&files[i])) ||
+            FAILED(hr = create_file(&files[i], &new_files.files[i])))
+            goto done;
+    }
+    hr = change_job(job, add_files_on_loop, NULL, &new_files);
+
+done:
+    for (size_t i = 0; i < count; i++)
+        destroy_file(new_files.files[i]);
+    do_free(new_files.files);
     return hr;
 }
 

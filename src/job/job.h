@@ -104,12 +104,11 @@ struct do_job_file *do_job_get_file(struct do_job *job, size_t index);
 /* Changes. All: DO_E_INVALID_STATE once the job is completed or cancelled. */
 
 /**
- * Adds a file. E_INVALIDARG for missing texts, bad URLs and relative paths, DO_HR_INVALID_NAME,
- * E_ACCESSDENIED for a directory that refuses new files, DO_E_INVALID_RANGE,
- * DO_E_OVERLAPPING_RANGES. *file (may be NULL) is borrowed from the job.
+ * Adds files, all of them or, when one is refused, none. E_INVALIDARG for missing texts, bad URLs
+ * and relative paths, DO_HR_INVALID_NAME, E_ACCESSDENIED for a directory that refuses new files,
+ * DO_E_INVALID_RANGE, DO_E_OVERLAPPING_RANGES.
  */
-HRESULT do_job_add_file(
-    struct do_job *job, const struct do_new_file *new_file, struct do_job_file **file);
+HRESULT do_job_add_files(struct do_job *job, const struct do_new_file *files, size_t count);
 
 /** DO_E_JOB_EMPTY without files. */
 HRESULT do_job_resume(struct do_job *job);

@@ -52,10 +52,10 @@ static HRESULT verify_chain(const CERT_CONTEXT *certificate, WCHAR *host)
 {
     static char server_auth[] = szOID_PKIX_KP_SERVER_AUTH;
     char *usages[] = {server_auth};
-    CERT_CHAIN_PARA chain_parameters = {sizeof(chain_parameters)};
-    SSL_EXTRA_CERT_CHAIN_POLICY_PARA ssl_parameters = {{sizeof(ssl_parameters)}};
-    CERT_CHAIN_POLICY_PARA policy_parameters = {sizeof(policy_parameters)};
-    CERT_CHAIN_POLICY_STATUS status = {sizeof(status)};
+    CERT_CHAIN_PARA chain_parameters = {.cbSize = sizeof(chain_parameters)};
+    SSL_EXTRA_CERT_CHAIN_POLICY_PARA ssl_parameters = {.cbSize = sizeof(ssl_parameters)};
+    CERT_CHAIN_POLICY_PARA policy_parameters = {.cbSize = sizeof(policy_parameters)};
+    CERT_CHAIN_POLICY_STATUS status = {.cbSize = sizeof(status)};
     const CERT_CHAIN_CONTEXT *chain = NULL;
     HRESULT hr;
 
@@ -105,14 +105,17 @@ static HRESULT verify_connection(CURL *curl)
 {
     const struct curl_tlssessioninfo *session = NULL;
     const CERT_CONTEXT *certificate = NULL;
+    const char *scheme = NULL;
     WCHAR *host = NULL;
     SECURITY_STATUS status;
     HRESULT hr;
 
+    if (curl_easy_getinfo(curl, CURLINFO_SCHEME, &scheme) != CURLE_OK || !scheme)
+        return DO_E_HTTP_CERT_VALIDATION;
+    if (do_str_equal_nocase(scheme, "http"))
+        return S_OK;
     if (curl_easy_getinfo(curl, CURLINFO_TLS_SSL_PTR, &session) != CURLE_OK || !session ||
-        session->backend == CURLSSLBACKEND_NONE)
-        return S_OK; /* plain http */
-    if (session->backend != CURLSSLBACKEND_SCHANNEL || !session->internals)
+        session->backend != CURLSSLBACKEND_SCHANNEL || !session->internals)
         return DO_E_HTTP_CERT_VALIDATION;
     status = QueryContextAttributesW(
         session->internals, SECPKG_ATTR_REMOTE_CERT_CONTEXT, (void *)&certificate);

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * IBackgroundCopyManager: the door to the queue. It holds one engine reference. Any thread.
+ */
+#include "com/objects.h"
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "com/com_object.h"
+
+struct manager
+{
+    struct com_object object;
+    IBackgroundCopyManager IBackgroundCopyManager_iface;
+    struct do_engine *engine;
+};
+
+static struct manager *from_manager(IBackgroundCopyManager *iface)
+{
+    return DO_CONTAINER_OF(iface, struct manager, IBackgroundCopyManager_iface);
+}
+
+static HRESULT STDMETHODCALLTYPE manager_QueryInterface(
+    IBackgroundCopyManager *iface, REFIID iid, void **out)
+{
+    return com_object_QueryInterface(&from_manager(iface)->object, iid, out);
+}
+
+static ULONG STDMETHODCALLTYPE manager_AddRef(IBackgroundCopyManager *iface)
+{
+    return com_object_AddRef(&from_manager(iface)->object);
+}
+
+static ULONG STDMETHODCALLTYPE manager_Release(IBackgroundCopyManager *iface)
+{
+    return com_object_Release(&from_manager(iface)->object);
+}
+
+static HRESULT STDMETHODCALLTYPE manager_CreateJob(IBackgroundCopyManager *iface, LPCWSTR name,
+    BG_JOB_TYPE type, GUID *id, IBackgroundCopyJob **out)
+{
+    struct manager *manager = from_manager(iface);
+    struct do_job *job = NULL;
+    struct do_guid job_id;
+    char *utf8 = NULL;
+    HRESULT hr;
+
+    do_log(DO_LOG_TRACE, DO_LOG_COM, "CreateJob type=%d", (int)type);
+    if (out)
+        *out = NULL;
+    if (id)
+        memset(id, 0, sizeof(*id));
+    if (!name || !id || !out || do_utf16_length((const uint16_t *)name) > DO_JOB_NAME_LIMIT)
+        return E_INVALIDARG;
+    if (type != BG_JOB_TYPE_DOWNLOAD)
+        return E_NOTIMPL;
+    if (FAILED(hr = com_text_in(name, &utf8)) ||
+        FAILED(hr = do_engine_create_job(manager->engine, utf8, &job)))
+        goto done;
+    if (FAILED(hr = com_job_create(job, out)))
+    {
+        (void)do_job_cancel(job);
+        goto done;
+    }
+    job_id = do_job_get_id(job);
+    memcpy(id, job_id.bytes, sizeof(*id));
+
+done:
+    do_job_release(job);
+    do_free(utf8);
+    return hr;
+}
+
+static HRESULT STDMETHODCALLTYPE manager_GetJob(
+    IBackgroundCopyManager *iface, REFGUID id, IBackgroundCopyJob **out)
+{
+    struct manager *manager = from_manager(iface);
+    struct do_guid job_id;
+    struct do_job *job;
+    HRESULT hr;
+
+    do_log(DO_LOG_TRACE, DO_LOG_COM, "GetJob");
+    if (!out)
+        return E_INVALIDARG;
+    *out = NULL;
+    if (!id)
+        return E_INVALIDARG;
+    memcpy(job_id.bytes, id, sizeof(job_id.bytes));
+    if (FAILED(hr = do_engine_get_job(manager->engine, &job_id, &job)))
+        return hr;
+    hr = com_job_create(job, out);
+    do_job_release(job);
+    return hr;
+}
+
+static HRESULT STDMETHODCALLTYPE manager_EnumJobs(
+    IBackgroundCopyManager *iface, DWORD flags, IEnumBackgroundCopyJobs **out)
+{
+    do_log(DO_LOG_TRACE, DO_LOG_COM, "EnumJobs flags=0x%lx", (unsigned long)flags);
+    if (!out)
+        return E_INVALIDARG;
+    *out = NULL;
+    if (flags & ~(DWORD)BG_JOB_ENUM_ALL_USERS)
+        return E_INVALIDARG;
+    return com_enum_jobs_create(from_manager(iface)->engine, out);
+}
+
+static HRESULT STDMETHODCALLTYPE manager_GetErrorDescription(
+    IBackgroundCopyManager *iface, HRESULT code, DWORD language, LPWSTR *text)
+{
+    (void)iface;
+    do_log(DO_LOG_TRACE, DO_LOG_COM, "GetErrorDescription code=0x%08lx", (unsigned long)code);
+    return text ? com_error_text(code, language, text) : E_INVALIDARG;
+}
+
+static const IBackgroundCopyManagerVtbl manager_vtbl = {
+    .QueryInterface = manager_QueryInterface,
+    .AddRef = manager_AddRef,
+    .Release = manager_Release,
+    .CreateJob = manager_CreateJob,
+    .GetJob = manager_GetJob,
+    .EnumJobs = manager_EnumJobs,
+    .GetErrorDescription = manager_GetErrorDescription,
+};
+
+static const struct com_interface manager_interfaces[] = {
+    {&IID_IBackgroundCopyManager, offsetof(struct manager, IBackgroundCopyManager_iface)},
+};
+
+static void manager_destroy(struct com_object *object)
+{
+    struct manager *manager = DO_CONTAINER_OF(object, struct manager, object);
+
+    do_engine_release(manager->engine);
+    com_object_finish(object);
+    do_free(manager);
+}
+
+static const struct com_class manager_class = {
+    manager_interfaces, DO_COUNT_OF(manager_interfaces), manager_destroy};
+
+HRESULT com_manager_create(REFIID iid, void **out)
+{
+    struct manager *manager;
+    HRESULT hr;
+
+    *out = NULL;
+    if (!(manager = do_alloc(sizeof(*manager))))
+        return E_OUTOFMEMORY;
+    if (FAILED(hr = com_get_engine(&manager->engine)))
+    {
+        do_free(manager);
+        return hr;
+    }
+    com_object_init(&manager->object, &manager_class);
+    manager->IBackgroundCopyManager_iface.lpVtbl = &manager_vtbl;
+    hr = com_object_QueryInterface(&manager->object, iid, out);
+    com_object_Release(&manager->object);
+    return hr;
+}

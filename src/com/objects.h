@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * How the façades make one another. Each function gives the caller one COM reference and takes its
+ * own references on what the object stands for.
+ */
+#ifndef DO_COM_OBJECTS_H
+#define DO_COM_OBJECTS_H
+
+#include "DeliveryOptimization.h"
+#include "job/engine.h"
+
+/** The manager, as any interface it answers. Starts the engine when there is none. */
+HRESULT com_manager_create(REFIID iid, void **out);
+
+HRESULT com_job_create(struct do_job *job, IBackgroundCopyJob **out);
+HRESULT com_file_create(struct do_job_file *file, IBackgroundCopyFile **out);
+HRESULT com_error_create(const struct do_job_error *error, IBackgroundCopyError **out);
+
+/** A snapshot of the queue. */
+HRESULT com_enum_jobs_create(struct do_engine *engine, IEnumBackgroundCopyJobs **out);
+
+/** A snapshot of the job's files. */
+HRESULT com_enum_files_create(struct do_job *job, IEnumBackgroundCopyFiles **out);
+
+/** IDeliveryOptimizationJob of a job object lives in its own file. */
+extern const IDeliveryOptimizationJobVtbl com_delivery_job_vtbl;
+
+/** Converts client ranges {offset, length} to ours; *converted is do_alloc'ed, NULL for none. */
+HRESULT com_ranges_in(const BG_FILE_RANGE *ranges, DWORD count, struct do_range **converted);
+
+/** The engine's settings, read from the environment of the process and the system. */
+HRESULT com_get_engine(struct do_engine **engine);
+
+#endif

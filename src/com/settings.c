@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Where the engine of this process keeps its queue, and whether and where it logs.
+ *
+ * DOSVC_LOG = error, warn, info or trace switches the log on; DOSVC_LOG_FILE names its file, else
+ * lines go to standard error. (docs/diagnostics.md)
+ */
+#include "com/objects.h"
+
+#include <stdio.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "com/com_object.h"
+#include "plat/plat.h"
+
+static HANDLE log_handle = INVALID_HANDLE_VALUE;
+
+/* One write for each line, at the end of the file: lines of several threads do not mix. */
+static void write_line(enum do_log_level level, enum do_log_area area, const char *line)
+{
+    char text[1200];
+    SYSTEMTIME now;
+    DWORD written;
+    int length;
+
+    GetSystemTime(&now);
+    length = snprintf(text, sizeof(text), "%04u-%02u-%02uT%02u:%02u:%02u.%03uZ %lu/%lu %s %s: %s\n",
+        now.wYear, now.wMonth, now.wDay, now.wHour, now.wMinute, now.wSecond, now.wMilliseconds,
+        (unsigned long)GetCurrentProcessId(), (unsigned long)GetCurrentThreadId(),
+        do_log_level_name(level), do_log_area_name(area), line);
+    if (length > 0 && length < (int)sizeof(text))
+        (void)WriteFile(log_handle, text, (DWORD)length, &written, NULL);
+}
+
+static void open_log(void)
+{
+    WCHAR level_name[16];
+    WCHAR path[1024];
+
+    if (log_handle != INVALID_HANDLE_VALUE ||
+        !GetEnvironmentVariableW(L"DOSVC_LOG", level_name, DO_COUNT_OF(level_name)))
+        return;
+    if (GetEnvironmentVariableW(L"DOSVC_LOG_FILE", path, DO_COUNT_OF(path)))
+        log_handle = CreateFileW(path, FILE_APPEND_DATA, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
+            OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
+    else
+        log_handle = GetStdHandle(STD_ERROR_HANDLE);
+    if (log_handle == INVALID_HANDLE_VALUE)
+        return;
+    for (int level = DO_LOG_ERROR; level <= DO_LOG_TRACE; level++)
+    {
+        WCHAR name[16] = {0};
+        const char *from = do_log_level_name((enum do_log_level)level);
+
+        for (size_t i = 0; from[i]; i++)
+            name[i] = (WCHAR)from[i];
+        if (!lstrcmpiW(name, level_name))
+            do_log_set(write_line, (enum do_log_level)level);
+    }
+}
+
+/* %LOCALAPPDATA%\dosvc\queue.db, in UTF-8. */
+static HRESULT database_path(char **path)
+{
+    static const WCHAR name[] = L"\\dosvc\\queue.db";
+    DWORD size = GetEnvironmentVariableW(L"LOCALAPPDATA", NULL, 0);
+    WCHAR *wide;
+    HRESULT hr;
+
+    *path = NULL;
+    if (!size)
+        return do_hr_from_win32(GetLastError());
+    if (!(wide = do_alloc_array(size + DO_COUNT_OF(name), sizeof(*wide))))
+        return E_OUTOFMEMORY;
+    size = GetEnvironmentVariableW(L"LOCALAPPDATA", wide, size);
+    memcpy(wide + size, name, sizeof(name));
+    hr = com_text_in(wide, path);
+    do_free(wide);
+    return hr;
+}
+
+HRESULT com_get_engine(struct do_engine **engine)
+{
+    struct do_engine_config config;
+    char *path;
+    HRESULT hr;
+
+    *engine = NULL;
+    open_log();
+    if (FAILED(hr = database_path(&path)))
+        return hr;
+    do_engine_config_init(&config);
+    config.database_path = path;
+    hr = do_engine_acquire(&config, engine);
+    do_free(path);
+    return hr;
+}
