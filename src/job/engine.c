@@ -37,7 +37,7 @@ void do_engine_config_init(struct do_engine_config *config)
     memset(config, 0, sizeof(*config));
     config->connect_timeout_ms = 15000;
     config->stall_timeout_s = 60;
-    config->http_buffer_bytes = 512 * 1024;
+    config->http_buffer_bytes = 4 * 1024 * 1024;
     config->https_buffer_bytes = 512 * 1024;
     config->block_count = 32;
     config->max_running_jobs = 8;

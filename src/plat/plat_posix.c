@@ -177,6 +177,11 @@ uint64_t do_clock_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+bool do_plat_has_fine_waits(void)
+{
+    return true;
+}
+
 uint64_t do_clock_filetime(void)
 {
     struct timespec now;

@@ -174,6 +174,14 @@ static uint64_t from_filetime(FILETIME time)
     return (uint64_t)time.dwHighDateTime << 32 | time.dwLowDateTime;
 }
 
+/* Wine waits with the precision of its host. */
+bool do_plat_has_fine_waits(void)
+{
+    HMODULE ntdll = GetModuleHandleW(L"ntdll.dll");
+
+    return ntdll && GetProcAddress(ntdll, "wine_get_version");
+}
+
 uint64_t do_clock_filetime(void)
 {
     FILETIME now;
@@ -209,10 +217,13 @@ struct do_process do_process_self(void)
 
 bool do_process_is_alive(struct do_process process)
 {
-    HANDLE handle = OpenProcess(
-        PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE, (DWORD)process.id);
+    HANDLE handle;
     bool alive;
 
+    if (!process.id || !process.start || process.id > UINT32_MAX)
+        return false;
+    handle = OpenProcess(
+        PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE, (DWORD)process.id);
     if (!handle)
         return GetLastError() == ERROR_ACCESS_DENIED;
     alive = process_start(handle) == process.start &&

@@ -11,6 +11,15 @@
 #include "base/log.h"
 #include "plat/plat.h"
 
+/*
+ * While bytes stream in, the loop pauses so long between two looks instead of waiting for sockets:
+ * they collect in the kernel meanwhile, and a thousand large reads a second are far cheaper than a
+ * wake-up, half a dozen system calls (under Wine: server round trips) and a small read for each
+ * segment that arrives. Receive windows hold many times what a millisecond can bring. Where waits
+ * are coarser than that (do_plat_has_fine_waits) the loop waits for sockets as usual.
+ */
+#define COLLECT_MS 1U
+
 /* The longest wait; nothing depends on it, since every cause of work ends the wait. */
 #define LONGEST_WAIT_MS 60000U
 
@@ -29,13 +38,19 @@ struct do_loop
     /* Under lock. */
     struct do_mutex lock;
     struct do_cond answered; /* an operation of do_loop_call has run */
+    struct do_cond woken; /* ends a pause */
     struct do_list ops;
+    bool polls; /* the loop waits, or is about to wait, in curl_multi_poll */
+    bool work_waits; /* somebody called do_loop_wake since the last round began */
 
     /* On the loop. */
     struct do_list timers; /* unordered: few */
     uint64_t now_ms;
+    struct do_list resting; /* operations for the beginning of the next round */
+    bool collects; /* pauses are fine enough */
     bool quit;
     bool bytes_came;
+    bool curl_ended; /* a transfer ended: what follows it should not wait */
 };
 
 HRESULT do_loop_create(struct do_loop **loop)
@@ -47,8 +62,11 @@ HRESULT do_loop_create(struct do_loop **loop)
         return E_OUTOFMEMORY;
     do_mutex_init(&created->lock);
     do_cond_init(&created->answered);
+    do_cond_init(&created->woken);
     do_list_init(&created->ops);
     do_list_init(&created->timers);
+    do_list_init(&created->resting);
+    created->collects = do_plat_has_fine_waits();
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(created->multi = curl_multi_init()))
     {
         do_loop_destroy(created);
@@ -68,6 +86,7 @@ void do_loop_destroy(struct do_loop *loop)
     run_ops(loop);
     if (loop->multi)
         (void)curl_multi_cleanup(loop->multi);
+    do_cond_finish(&loop->woken);
     do_cond_finish(&loop->answered);
     do_mutex_finish(&loop->lock);
     do_free(loop);
@@ -87,7 +106,15 @@ void do_loop_op_init(struct do_loop_op *op, do_loop_fn function, void *ctx)
 
 void do_loop_wake(struct do_loop *loop)
 {
-    (void)curl_multi_wakeup(loop->multi);
+    bool polls;
+
+    do_mutex_lock(&loop->lock);
+    polls = loop->polls && !loop->work_waits;
+    loop->work_waits = true;
+    do_cond_signal(&loop->woken);
+    do_mutex_unlock(&loop->lock);
+    if (polls)
+        (void)curl_multi_wakeup(loop->multi);
 }
 
 void do_loop_post(struct do_loop *loop, struct do_loop_op *op)
@@ -276,14 +303,32 @@ static void run_curl(struct do_loop *loop)
         if (!slot)
             continue;
         ended = *slot;
+        loop->curl_ended = true;
         do_loop_remove_curl_on_loop(loop, curl);
         ended.done(ended.ctx, result);
     }
 }
 
-void do_loop_note_bytes_on_loop(struct do_loop *loop)
+bool do_loop_rest_on_loop(struct do_loop *loop, struct do_loop_op *op)
 {
+    if (!loop->collects)
+        return false;
     loop->bytes_came = true;
+    if (do_list_is_empty(&op->link))
+        do_list_add_tail(&loop->resting, &op->link);
+    return true;
+}
+
+static void run_resting(struct do_loop *loop)
+{
+    struct do_list *link;
+
+    while ((link = do_list_pop(&loop->resting)))
+    {
+        struct do_loop_op *op = DO_LIST_ENTRY(link, struct do_loop_op, link);
+
+        op->function(op->ctx);
+    }
 }
 
 void do_loop_quit_on_loop(struct do_loop *loop)
@@ -291,23 +336,60 @@ void do_loop_quit_on_loop(struct do_loop *loop)
     loop->quit = true;
 }
 
+/* Between two looks at sockets that stream. */
+static void pause_briefly(struct do_loop *loop)
+{
+    do_mutex_lock(&loop->lock);
+    if (!loop->work_waits)
+        (void)do_cond_wait_ms(&loop->woken, &loop->lock, COLLECT_MS);
+    do_mutex_unlock(&loop->lock);
+}
+
+/* Until a socket, a timer or do_loop_wake has something. */
+static void wait_for_work(struct do_loop *loop)
+{
+    bool wait;
+
+    do_mutex_lock(&loop->lock);
+    wait = !loop->work_waits;
+    loop->polls = wait;
+    do_mutex_unlock(&loop->lock);
+    if (!wait)
+        return;
+    loop->now_ms = do_clock_ms();
+    (void)curl_multi_poll(loop->multi, NULL, 0, (int)time_to_next_timer(loop), NULL);
+    do_mutex_lock(&loop->lock);
+    loop->polls = false;
+    do_mutex_unlock(&loop->lock);
+}
+
+static void begin_round(struct do_loop *loop)
+{
+    do_mutex_lock(&loop->lock);
+    loop->work_waits = false;
+    do_mutex_unlock(&loop->lock);
+    loop->now_ms = do_clock_ms();
+    loop->bytes_came = false;
+    loop->curl_ended = false;
+}
+
 void do_loop_run(struct do_loop *loop, do_loop_fn before_wait, void *ctx)
 {
     atomic_store(&loop->thread_id, do_thread_current_id());
     while (!loop->quit)
     {
-        loop->now_ms = do_clock_ms();
+        begin_round(loop);
         run_ops(loop);
         run_timers(loop);
-        loop->bytes_came = false;
+        run_resting(loop);
         run_curl(loop);
         if (before_wait)
             before_wait(ctx);
-        if (!loop->quit && !loop->bytes_came)
-        {
-            loop->now_ms = do_clock_ms();
-            (void)curl_multi_poll(
-                loop->multi, NULL, 0, (int)time_to_next_timer(loop), NULL);
-        }
+        if (loop->quit || loop->curl_ended)
+            continue;
+        if (loop->bytes_came)
+            pause_briefly(loop);
+        else
+            wait_for_work(loop);
     }
 }

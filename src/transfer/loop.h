@@ -89,9 +89,11 @@ HRESULT do_loop_add_curl_on_loop(
 void do_loop_remove_curl_on_loop(struct do_loop *loop, CURL *curl);
 
 /**
- * Tells the loop that bytes came: while they do, it goes on without waiting, which saves a system
- * call for each round at full speed.
+ * For a transfer whose bytes stream in: op runs at the beginning of the next round, which comes after
+ * a pause of about a millisecond. Until then the transfer should not read, so that each round is one
+ * large read. False: this system cannot pause so briefly, read on. Cancel with
+ * do_loop_cancel_on_loop.
  */
-void do_loop_note_bytes_on_loop(struct do_loop *loop);
+bool do_loop_rest_on_loop(struct do_loop *loop, struct do_loop_op *op);
 
 #endif

@@ -34,7 +34,9 @@ struct do_request
     HRESULT verdict; /* why one of our callbacks ended the exchange */
     bool running;
     bool head_told;
-    bool paused;
+    bool paused; /* by the owner, who has no room */
+    bool rests; /* until the next round of the loop */
+    struct do_loop_op rest_op;
 };
 
 static const struct
@@ -96,6 +98,24 @@ static HRESULT tell_head(struct do_request *request)
     return request->events->on_head(request->ctx, &request->head);
 }
 
+/* libcurl would read again and again in small pieces; one large read a round is cheaper. */
+static void rest(struct do_request *request)
+{
+    if (request->rests || !do_loop_rest_on_loop(request->loop, &request->rest_op))
+        return;
+    request->rests = true;
+    (void)curl_easy_pause(request->curl, CURLPAUSE_RECV);
+}
+
+static void end_rest(void *ctx)
+{
+    struct do_request *request = ctx;
+
+    request->rests = false;
+    if (request->running && !request->paused)
+        (void)curl_easy_pause(request->curl, CURLPAUSE_CONT);
+}
+
 static size_t on_curl_data(char *data, size_t size, size_t count, void *ctx)
 {
     struct do_request *request = ctx;
@@ -113,7 +133,7 @@ static size_t on_curl_data(char *data, size_t size, size_t count, void *ctx)
         request->paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }
-    do_loop_note_bytes_on_loop(request->loop);
+    rest(request);
     return length;
 }
 
@@ -123,6 +143,7 @@ static void on_curl_end(void *ctx, CURLcode code)
     HRESULT hr = hr_of(request, code);
 
     request->running = false;
+    do_loop_cancel_on_loop(request->loop, &request->rest_op);
     if (SUCCEEDED(hr))
         hr = tell_head(request);
     if (FAILED(hr))
@@ -174,6 +195,7 @@ HRESULT do_request_create(struct do_loop *loop, const struct do_request_settings
         return E_OUTOFMEMORY;
     }
     created->tls.curl = created->curl;
+    do_loop_op_init(&created->rest_op, end_rest, created);
     if (!set_options(created))
     {
         do_request_destroy(created);
@@ -270,6 +292,7 @@ HRESULT do_request_start_on_loop(struct do_request *request, const char *url,
     request->tls.verdict = S_OK;
     request->head_told = false;
     request->paused = false;
+    request->rests = false;
     if (FAILED(hr = set_url(request, url)) || FAILED(hr = set_range(request, range)) ||
         FAILED(hr = set_headers(request, if_range)))
         return hr;
@@ -281,6 +304,7 @@ HRESULT do_request_start_on_loop(struct do_request *request, const char *url,
 void do_request_abort_on_loop(struct do_request *request)
 {
     do_loop_remove_curl_on_loop(request->loop, request->curl);
+    do_loop_cancel_on_loop(request->loop, &request->rest_op);
     request->running = false;
 }
 
@@ -289,5 +313,7 @@ void do_request_unpause_on_loop(struct do_request *request)
     if (!request->running || !request->paused)
         return;
     request->paused = false;
+    request->rests = false;
+    do_loop_cancel_on_loop(request->loop, &request->rest_op);
     (void)curl_easy_pause(request->curl, CURLPAUSE_CONT);
 }

@@ -715,6 +715,5 @@ void do_transfer_env_feed_on_loop(struct do_transfer_env *env)
 
         /* Delivers at once, and may put the transfer back into the list. */
         do_request_unpause_on_loop(transfer->request);
-        do_loop_note_bytes_on_loop(env->loop);
     }
 }

@@ -25,12 +25,11 @@ HRESULT do_client_connect(struct do_client *client)
     hr = CoCreateInstance(&CLSID_DeliveryOptimization, NULL, CLSCTX_INPROC_SERVER,
         &IID_IBackgroundCopyManager, (void **)&client->manager);
     if (hr == REGDB_E_CLASSNOTREG)
-        do_console_err(client->console,
-            "error: dosvc.dll is not registered; run regsvr32 dosvc.dll\n");
+        do_console_err(
+            client->console, "error: dosvc.dll is not registered; run regsvr32 dosvc.dll\n");
     else if (hr == do_hr_from_win32(ERROR_MOD_NOT_FOUND))
-        do_console_err(client->console,
-            "error: dosvc.dll is registered but cannot be loaded; "
-            "run regsvr32 dosvc.dll where it is now\n");
+        do_console_err(client->console, "error: dosvc.dll is registered but cannot be loaded; "
+                                        "run regsvr32 dosvc.dll where it is now\n");
     else if (FAILED(hr))
         do_errors_report(client->console, hr, "cannot start Delivery Optimization");
     return hr;

@@ -94,7 +94,8 @@ static void write_text(HANDLE handle, bool console, const char *text, size_t len
 }
 
 /* vsnprintf twice: do_buf formats, but takes no va_list. */
-static void DO_PRINTF(3, 0) print(HANDLE handle, bool console, const char *format, va_list arguments)
+static void DO_PRINTF(3, 0)
+    print(HANDLE handle, bool console, const char *format, va_list arguments)
 {
     va_list measured;
     char *text;
@@ -133,7 +134,8 @@ void do_console_err(struct do_console *console, const char *format, ...)
     va_end(arguments);
 }
 
-/* Reads at most count - 1 characters; an unset variable gives "". True when it is set and not empty. */
+/* Reads at most count - 1 characters; an unset variable gives "". True when it is set and not
+ * empty. */
 static bool read_environment(const wchar_t *name, wchar_t *value, DWORD count)
 {
     DWORD length = GetEnvironmentVariableW(name, value, count);

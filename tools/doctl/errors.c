@@ -74,8 +74,8 @@ char *do_errors_text(HRESULT hr)
 
     if (ours)
         return do_memdup(ours, strlen(ours) + 1);
-    length = FormatMessageW(FORMAT_MESSAGE_ALLOCATE_BUFFER | FORMAT_MESSAGE_FROM_SYSTEM |
-                                FORMAT_MESSAGE_IGNORE_INSERTS,
+    length = FormatMessageW(
+        FORMAT_MESSAGE_ALLOCATE_BUFFER | FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS,
         NULL, (DWORD)hr, 0, (wchar_t *)(void *)&system, 0, NULL);
     while (length && system[length - 1] <= L' ')
         system[--length] = 0;

@@ -106,7 +106,8 @@ static bool is_device_name(const wchar_t *name)
     return false;
 }
 
-/* In place: what Windows forbids becomes '_', and dots and spaces at the end, which it drops, go. */
+/* In place: what Windows forbids becomes '_', and dots and spaces at the end, which it drops, go.
+ */
 static void sanitize(wchar_t *name)
 {
     size_t length = wcslen(name);

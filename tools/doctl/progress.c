@@ -87,8 +87,8 @@ static void sample_rate(
 }
 
 /* "115.2 MiB of 256.0 MiB  12.3 MiB/s  ETA 0:12", or less of it. */
-static void format_numbers(
-    const struct do_progress *progress, const struct do_progress_state *state, char *text, size_t size)
+static void format_numbers(const struct do_progress *progress,
+    const struct do_progress_state *state, char *text, size_t size)
 {
     char bytes[16];
     char total[16] = "";
@@ -117,7 +117,8 @@ static void format_numbers(
         snprintf(text, size, "  %s/s", rate);
         return;
     }
-    format_duration(eta, (state->total - state->bytes) / progress->rate_bytes_per_s);
+    /* Rounded up: 0:00 would be over. */
+    format_duration(eta, (state->total - state->bytes - 1) / progress->rate_bytes_per_s + 1);
     snprintf(text, size, "  %s/s  ETA %s", rate, eta);
 }
 
@@ -161,7 +162,8 @@ static bool line_is_due(
 {
     const char *waiting = state->waiting ? state->waiting : "";
     unsigned int percent = percent_of(state);
-    bool step = percent / DO_PLAIN_STEP_PERCENT > progress->printed_percent / DO_PLAIN_STEP_PERCENT;
+    bool step = percent >= progress->printed_percent + DO_PLAIN_STEP_PERCENT ||
+                (percent == 100 && progress->printed_percent < 100);
     bool reason = waiting[0] && strncmp(progress->printed_waiting, waiting,
                                     sizeof(progress->printed_waiting) - 1);
 

@@ -1,0 +1,436 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files of a job: what may be added, what a file says of itself, and GetProgress at every moment.
+ */
+#include "com_test.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define URL_LIMIT 2200U
+
+static ULONG count_files(IBackgroundCopyJob *job)
+{
+    BG_JOB_PROGRESS progress;
+
+    assert_ok(IBackgroundCopyJob_GetProgress(job, &progress));
+    return progress.FilesTotal;
+}
+
+/* Adds by each of the three ways; all must answer alike. */
+static void check_add(
+    IBackgroundCopyJob *job, HRESULT expected, const WCHAR *url, const WCHAR *local)
+{
+    IDeliveryOptimizationJob *do_job = test_do_job(job);
+    WCHAR url_copy[URL_LIMIT + 100];
+    WCHAR local_copy[1024];
+    BG_FILE_INFO info = {NULL, NULL};
+    ULONG before = count_files(job);
+
+    /* BG_FILE_INFO's members are not const. */
+    if (url)
+        info.RemoteName = wcscpy(url_copy, url);
+    if (local)
+        info.LocalName = wcscpy(local_copy, local);
+    assert_hr(expected, IBackgroundCopyJob_AddFile(job, url, local));
+    assert_hr(expected, IBackgroundCopyJob_AddFileSet(job, 1, &info));
+    assert_hr(expected, IDeliveryOptimizationJob_AddFileWithRanges(
+                            do_job, L"id", url, local, 0, NULL, DO_UNKNOWN_FILE_SIZE));
+    IDeliveryOptimizationJob_Release(do_job);
+    assert_int_equal(before + (SUCCEEDED(expected) ? 3 : 0), count_files(job));
+}
+
+/* Broken: a URL that can never work is accepted, or one that works is refused. */
+static void test_files_add_checks_the_url(void **state)
+{
+    static const WCHAR *const bad[] = {L"", L"x", L"/a", L"http:", L"http://", L"http:///a",
+        L"ftp://127.0.0.1/a", L"file:///C:/a", L"C:\\a", L"\\\\server\\share\\a",
+        L"javascript:x", L"http//127.0.0.1/a", L" ", L"http://127.0.0.1:99999/a"};
+    static const WCHAR *const good[] = {L"http://127.0.0.1/a", L"HTTPS://127.0.0.1:1/a?b#c",
+        L"http://127.0.0.1", L"http://[::1]/a"};
+    struct com_test *test = *state;
+    IBackgroundCopyJob *job = test_create_job(test);
+    WCHAR url[URL_LIMIT + 2] = L"http://127.0.0.1/";
+    size_t length = wcslen(url);
+
+    check_add(job, E_INVALIDARG, NULL, test_local(test, L"a"));
+    for (size_t i = 0; i < TEST_COUNT_OF(bad); i++)
+    {
+        print_message("  %ls\n", bad[i]);
+        check_add(job, E_INVALIDARG, bad[i], test_local(test, L"a"));
+    }
+    for (size_t i = length; i <= URL_LIMIT; i++)
+        url[i] = L'u';
+    url[URL_LIMIT + 1] = L'\0';
+    check_add(job, E_INVALIDARG, url, test_local(test, L"a"));
+    url[URL_LIMIT] = L'\0';
+    check_add(job, S_OK, url, test_local(test, L"a"));
+    for (size_t i = 0; i < TEST_COUNT_OF(good); i++)
+        check_add(job, S_OK, good[i], test_local(test, L"a"));
+    IBackgroundCopyJob_Release(job);
+}
+
+/* Broken: a download ends up somewhere else than the client meant, or nowhere. */
+static void test_files_add_checks_the_path(void **state)
+{
+    static const WCHAR *const relative[] = {L"", L"a", L".\\a", L"..\\a", L"\\a", L"C:a"};
+    static const WCHAR *const names[] = {L"a?b", L"a*b", L"a<b", L"a>b", L"a|b", L"a\"b", L"a:b",
+        L"a\x01" L"b"};
+    struct com_test *test = *state;
+    IBackgroundCopyJob *job = test_create_job(test);
+
+    check_add(job, E_INVALIDARG, L"http://127.0.0.1/a", NULL);
+    for (size_t i = 0; i < TEST_COUNT_OF(relative); i++)
+    {
+        print_message("  %ls\n", relative[i]);
+        check_add(job, E_INVALIDARG, L"http://127.0.0.1/a", relative[i]);
+    }
+    for (size_t i = 0; i < TEST_COUNT_OF(names); i++)
+    {
+        print_message("  %ls\n", names[i]);
+        check_add(job, TEST_E_INVALID_NAME, L"http://127.0.0.1/a", test_local(test, names[i]));
+        /* Checked before being relative is. */
+        check_add(job, TEST_E_INVALID_NAME, L"http://127.0.0.1/a", names[i]);
+    }
+    check_add(job, S_OK, L"http://127.0.0.1/a", test_local(test, L"\x00E4 \x4E2D.bin"));
+    IBackgroundCopyJob_Release(job);
+}
+
+/* Broken: half of a set stays in the job when a member is refused. */
+static void test_files_add_set_is_all_or_none(void **state)
+{
+    WCHAR url[] = L"http://127.0.0.1/a";
+    WCHAR bad_url[] = L"ftp://127.0.0.1/a";
+    WCHAR first[1024], second[1024];
+    struct com_test *test = *state;
+    IBackgroundCopyJob *job = test_create_job(test);
+    BG_FILE_INFO set[] = {
+        {url, wcscpy(first, test_local(test, L"a"))}, {url, wcscpy(second, test_local(test, L"b"))}};
+
+    assert_hr(E_INVALIDARG, IBackgroundCopyJob_AddFileSet(job, 0, set));
+    assert_hr(E_INVALIDARG, IBackgroundCopyJob_AddFileSet(job, 2, NULL));
+    set[1].RemoteName = bad_url;
+    assert_hr(E_INVALIDARG, IBackgroundCopyJob_AddFileSet(job, 2, set));
+    assert_int_equal(0, count_files(job));
+    set[1].RemoteName = url;
+    assert_ok(IBackgroundCopyJob_AddFileSet(job, 2, set));
+    assert_int_equal(2, count_files(job));
+    IBackgroundCopyJob_Release(job);
+}
+
+/* Broken: ranges that mean nothing are sent to the server, or good ones are refused. */
+static void test_files_add_checks_ranges(void **state)
+{
+    static const struct
+    {
+        const char *name;
+        DWORD count;
+        BG_FILE_RANGE ranges[3];
+        UINT64 size;
+        HRESULT expected;
+    } rows[] = {
+        {"one", 1, {{0, 1}}, DO_UNKNOWN_FILE_SIZE, S_OK},
+        {"backwards", 2, {{12, 5}, {2, 4}}, DO_UNKNOWN_FILE_SIZE, S_OK},
+        {"touching", 2, {{0, 4}, {4, 4}}, DO_UNKNOWN_FILE_SIZE, S_OK},
+        {"to the end", 2, {{0, 4}, {10, BG_LENGTH_TO_EOF}}, DO_UNKNOWN_FILE_SIZE, S_OK},
+        {"all of it", 1, {{0, 100}}, 100, S_OK},
+        {"huge", 1, {{1ULL << 62, 1ULL << 61}}, DO_UNKNOWN_FILE_SIZE, S_OK},
+        {"empty", 1, {{5, 0}}, DO_UNKNOWN_FILE_SIZE, DO_E_INVALID_RANGE},
+        {"second empty", 2, {{0, 1}, {5, 0}}, DO_UNKNOWN_FILE_SIZE, DO_E_INVALID_RANGE},
+        {"from the mark", 1, {{BG_LENGTH_TO_EOF, 1}}, DO_UNKNOWN_FILE_SIZE, DO_E_INVALID_RANGE},
+        {"from mark to mark", 1, {{BG_LENGTH_TO_EOF, BG_LENGTH_TO_EOF}}, DO_UNKNOWN_FILE_SIZE,
+            DO_E_INVALID_RANGE},
+        {"overflow", 1, {{BG_LENGTH_TO_EOF - 5, 10}}, DO_UNKNOWN_FILE_SIZE, DO_E_INVALID_RANGE},
+        {"past the size", 1, {{90, 11}}, 100, DO_E_INVALID_RANGE},
+        {"at the size", 1, {{100, 1}}, 100, DO_E_INVALID_RANGE},
+        {"at the size to the end", 1, {{100, BG_LENGTH_TO_EOF}}, 100, DO_E_INVALID_RANGE},
+        {"twice", 2, {{3, 4}, {3, 4}}, DO_UNKNOWN_FILE_SIZE, DO_E_OVERLAPPING_RANGES},
+        {"overlap", 2, {{0, 5}, {4, 5}}, DO_UNKNOWN_FILE_SIZE, DO_E_OVERLAPPING_RANGES},
+        {"overlap backwards", 2, {{4, 5}, {0, 5}}, DO_UNKNOWN_FILE_SIZE, DO_E_OVERLAPPING_RANGES},
+        {"end not last", 2, {{4, BG_LENGTH_TO_EOF}, {10, 5}}, DO_UNKNOWN_FILE_SIZE,
+            DO_E_OVERLAPPING_RANGES},
+        {"third inside", 3, {{0, 5}, {100, 5}, {2, 1}}, DO_UNKNOWN_FILE_SIZE,
+            DO_E_OVERLAPPING_RANGES},
+    };
+    struct com_test *test = *state;
+    IBackgroundCopyJob *job = test_create_job(test);
+    IDeliveryOptimizationJob *do_job = test_do_job(job);
+    ULONG expected_count = 0;
+
+    for (size_t i = 0; i < TEST_COUNT_OF(rows); i++)
+    {
+        BG_FILE_RANGE ranges[3];
+
+        print_message("  %s\n", rows[i].name);
+        memcpy(ranges, rows[i].ranges, sizeof(ranges));
+        assert_hr(rows[i].expected,
+            IDeliveryOptimizationJob_AddFileWithRanges(do_job, L"id", L"http://127.0.0.1/a",
+                test_local(test, L"a"), rows[i].count, ranges, rows[i].size));
+        expected_count += SUCCEEDED(rows[i].expected);
+    }
+    assert_int_equal(expected_count, count_files(job));
+    IDeliveryOptimizationJob_Release(do_job);
+    IBackgroundCopyJob_Release(job);
+}
+
+/* Broken: a count without an array, or the reverse, reads wild memory. */
+static void test_files_add_with_ranges_checks_arguments(void **state)
+{
+    BG_FILE_RANGE range = {0, 1};
+    struct com_test *test = *state;
+    IBackgroundCopyJob *job = test_create_job(test);
+    IDeliveryOptimizationJob *do_job = test_do_job(job);
+    const WCHAR *url = L"http://127.0.0.1/a";
+    const WCHAR *local = test_local(test, L"a");
+
+    assert_hr(E_INVALIDARG, IDeliveryOptimizationJob_AddFileWithRanges(
+                                do_job, NULL, url, local, 1, &range, DO_UNKNOWN_FILE_SIZE));
+    assert_hr(E_INVALIDARG, IDeliveryOptimizationJob_AddFileWithRanges(
+                                do_job, L"", url, local, 1, &range, DO_UNKNOWN_FILE_SIZE));
+    assert_hr(E_INVALIDARG, IDeliveryOptimizationJob_AddFileWithRanges(
+                                do_job, L"id", url, local, 1, NULL, DO_UNKNOWN_FILE_SIZE));
+    assert_hr(E_INVALIDARG, IDeliveryOptimizationJob_AddFileWithRanges(
+                                do_job, L"id", url, local, 0, &range, DO_UNKNOWN_FILE_SIZE));
+    assert_hr(E_INVALIDARG, IDeliveryOptimizationJob_AddFileWithRanges(
+                                do_job, L"id", url, local, MAXDWORD, NULL, DO_UNKNOWN_FILE_SIZE));
+    /* Refused for the count alone: the array is not that long. */
+    assert_hr(E_INVALIDARG, IDeliveryOptimizationJob_AddFileWithRanges(
+                                do_job, L"id", url, local, MAXDWORD, &range, DO_UNKNOWN_FILE_SIZE));
+    assert_hr(E_INVALIDARG, IDeliveryOptimizationJob_AddFileWithRanges(
+                                do_job, L"id", url, local, 0x10001, &range, DO_UNKNOWN_FILE_SIZE));
+    assert_int_equal(0, count_files(job));
+    IDeliveryOptimizationJob_Release(do_job);
+    IBackgroundCopyJob_Release(job);
+}
+
+/* Broken: names come back changed, or NULL crashes. */
+static void test_files_names_come_back_as_given(void **state)
+{
+    struct com_test *test = *state;
+    IBackgroundCopyJob *job = test_create_job_of(test, "size=5&x_a=%20b", L"\x00E4 \x4E2D.bin");
+    IBackgroundCopyFile *file = test_file(job, 0);
+    WCHAR *name = TEST_POISON;
+
+    assert_ok(IBackgroundCopyFile_GetRemoteName(file, &name));
+    assert_int_equal(0, wcscmp(name, test->url));
+    CoTaskMemFree(name);
+    assert_ok(IBackgroundCopyFile_GetLocalName(file, &name));
+    assert_int_equal(0, wcscmp(name, test->local));
+    CoTaskMemFree(name);
+    assert_hr(E_INVALIDARG, IBackgroundCopyFile_GetRemoteName(file, NULL));
+    assert_hr(E_INVALIDARG, IBackgroundCopyFile_GetLocalName(file, NULL));
+    assert_hr(E_INVALIDARG, IBackgroundCopyFile_GetProgress(file, NULL));
+    /* Readable when the job has ended and its pointer is gone. */
+    assert_ok(IBackgroundCopyJob_Cancel(job));
+    IBackgroundCopyJob_Release(job);
+    assert_ok(IBackgroundCopyFile_GetRemoteName(file, &name));
+    assert_int_equal(0, wcscmp(name, test->url));
+    CoTaskMemFree(name);
+    IBackgroundCopyFile_Release(file);
+}
+
+/* Broken: a client is told other ranges than it asked for. */
+static void test_files_ranges_come_back_as_given(void **state)
+{
+    BG_FILE_RANGE ranges[] = {{12, 5}, {2, 4}, {100, BG_LENGTH_TO_EOF}};
+    struct com_test *test = *state;
+    IBackgroundCopyJob *job = test_create_job(test);
+    IBackgroundCopyFile2 *file = NULL;
+    BG_FILE_RANGE *read = TEST_POISON;
+    DWORD count = 77;
+
+    test_add(test, job, "size=5", L"whole");
+    test_add_ranges(test, job, "size=5", L"parts", 3, ranges, DO_UNKNOWN_FILE_SIZE);
+    for (ULONG i = 0; i < 2; i++)
+    {
+        IBackgroundCopyFile *element = test_file(job, i);
+
+        assert_ok(IBackgroundCopyFile_QueryInterface(
+            element, &IID_IBackgroundCopyFile2, (void **)&file));
+        IBackgroundCopyFile_Release(element);
+        assert_hr(E_INVALIDARG, IBackgroundCopyFile2_GetFileRanges(file, NULL, &read));
+        assert_hr(E_INVALIDARG, IBackgroundCopyFile2_GetFileRanges(file, &count, NULL));
+        count = 77;
+        read = TEST_POISON;
+        assert_hr(i ? S_OK : S_FALSE, IBackgroundCopyFile2_GetFileRanges(file, &count, &read));
+        IBackgroundCopyFile2_Release(file);
+        if (!i)
+        {
+            assert_int_equal(0, count);
+            assert_null(read);
+        }
+    }
+    assert_int_equal(3, count);
+    assert_memory_equal(ranges, read, sizeof(ranges));
+    CoTaskMemFree(read);
+    IBackgroundCopyJob_Release(job);
+}
+
+/* Progress */
+
+static void expect_progress(
+    IBackgroundCopyJob *job, ULONG index, UINT64 total, UINT64 transferred, BOOL completed)
+{
+    BG_FILE_PROGRESS progress = test_file_progress(job, index);
+
+    assert_int_equal(total, progress.BytesTotal);
+    assert_int_equal(transferred, progress.BytesTransferred);
+    assert_int_equal(completed, progress.Completed);
+}
+
+/* Broken: a progress bar begins wrong: sizes that are known are not told, or invented. */
+static void test_files_progress_before_the_transfer(void **state)
+{
+    BG_FILE_RANGE ranges[] = {{2, 4}, {12, 5}};
+    BG_FILE_RANGE to_end[] = {{2, 4}, {12, BG_LENGTH_TO_EOF}};
+    struct com_test *test = *state;
+    IBackgroundCopyJob *job = test_create_job(test);
+    BG_JOB_PROGRESS progress;
+
+    test_add_ranges(test, job, "size=100", L"b", 0, NULL, 100);
+    test_add_ranges(test, job, "size=100", L"c", 2, ranges, DO_UNKNOWN_FILE_SIZE);
+    test_add_ranges(test, job, "size=100", L"d", 2, ranges, 100);
+    test_add_ranges(test, job, "size=100", L"e", 2, to_end, 100);
+    expect_progress(job, 0, 100, 0, FALSE);
+    expect_progress(job, 1, 9, 0, FALSE);
+    expect_progress(job, 2, 9, 0, FALSE);
+    expect_progress(job, 3, 4 + 88, 0, FALSE);
+    assert_ok(IBackgroundCopyJob_GetProgress(job, &progress));
+    assert_int_equal(100 + 9 + 9 + 92, progress.BytesTotal);
+    assert_int_equal(0, progress.BytesTransferred);
+    assert_int_equal(4, progress.FilesTotal);
+    assert_int_equal(0, progress.FilesTransferred);
+
+    test_add(test, job, "size=100", L"a");
+    expect_progress(job, 4, BG_SIZE_UNKNOWN, 0, FALSE);
+    test_add_ranges(test, job, "size=100", L"f", 2, to_end, DO_UNKNOWN_FILE_SIZE);
+    expect_progress(job, 5, BG_SIZE_UNKNOWN, 0, FALSE);
+    assert_ok(IBackgroundCopyJob_GetProgress(job, &progress));
+    assert_int_equal(BG_SIZE_UNKNOWN, progress.BytesTotal);
+    IBackgroundCopyJob_Release(job);
+}
+
+/* Broken: the bar jumps back, passes the end, or says done before the file is there. */
+static void test_files_progress_during_and_after_the_transfer(void **state)
+{
+    const UINT64 size = 300 << 10;
+    struct com_test *test = *state;
+    IBackgroundCopyJob *job = test_create_job_of(test, "size=300k&rate=150k", L"a");
+    ULONGLONG end = GetTickCount64() + TEST_PATIENCE_MS;
+    BG_JOB_PROGRESS job_progress;
+    unsigned int steps = 0;
+    UINT64 last = 0;
+
+    assert_ok(IBackgroundCopyJob_Resume(job));
+    while (test_state(job) == BG_JOB_STATE_TRANSFERRING && GetTickCount64() < end)
+    {
+        BG_FILE_PROGRESS progress = test_file_progress(job, 0);
+
+        assert_true(progress.BytesTransferred >= last);
+        assert_true(progress.BytesTransferred <= size);
+        assert_true(progress.BytesTotal == size || progress.BytesTotal == BG_SIZE_UNKNOWN);
+        assert_true(progress.BytesTotal == size || !progress.BytesTransferred);
+        assert_false(progress.Completed);
+        if (progress.BytesTransferred > last && progress.BytesTransferred < size)
+            steps++;
+        last = progress.BytesTransferred;
+        Sleep(TEST_POLL_MS);
+    }
+    test_wait_state(job, BG_JOB_STATE_TRANSFERRED);
+    /* In two seconds a bar must have moved, also for a file smaller than a block. */
+    assert_true(steps >= 1);
+    expect_progress(job, 0, size, size, FALSE);
+    assert_ok(IBackgroundCopyJob_GetProgress(job, &job_progress));
+    assert_int_equal(size, job_progress.BytesTotal);
+    assert_int_equal(size, job_progress.BytesTransferred);
+    assert_int_equal(1, job_progress.FilesTransferred);
+    assert_ok(IBackgroundCopyJob_Complete(job));
+    expect_progress(job, 0, size, size, TRUE);
+    IBackgroundCopyJob_Release(job);
+}
+
+/* Broken: the range to the end keeps its unknown size, or ranges count the whole object. */
+static void test_files_progress_of_ranges(void **state)
+{
+    BG_FILE_RANGE ranges[] = {{10, 20}, {50, BG_LENGTH_TO_EOF}};
+    struct com_test *test = *state;
+    IBackgroundCopyJob *job = test_create_job(test);
+
+    test_add_ranges(test, job, "size=100", L"a", 2, ranges, DO_UNKNOWN_FILE_SIZE);
+    assert_ok(IBackgroundCopyJob_Resume(job));
+    test_wait_state(job, BG_JOB_STATE_TRANSFERRED);
+    expect_progress(job, 0, 70, 70, FALSE);
+    assert_ok(IBackgroundCopyJob_Complete(job));
+    expect_progress(job, 0, 70, 70, TRUE);
+    IBackgroundCopyJob_Release(job);
+}
+
+/* Broken: a whole file whose length the server never told stays without a size. */
+static void test_files_progress_of_unknown_length_ends_known(void **state)
+{
+    struct com_test *test = *state;
+    IBackgroundCopyJob *job = test_create_job_of(test, "size=1000&no_length=1", L"a");
+
+    assert_ok(IBackgroundCopyJob_Resume(job));
+    test_wait_state(job, BG_JOB_STATE_TRANSFERRED);
+    expect_progress(job, 0, 1000, 1000, FALSE);
+    IBackgroundCopyJob_Release(job);
+}
+
+/* Broken: what is stored is forgotten, or counted, when the job is suspended. */
+static void test_files_progress_stays_while_suspended(void **state)
+{
+    struct com_test *test = *state;
+    IBackgroundCopyJob *job = test_create_job_of(test, "size=100k&stall=50k", L"a");
+    BG_FILE_PROGRESS progress;
+
+    assert_ok(IBackgroundCopyJob_Resume(job));
+    test_wait_bytes(job, 1);
+    assert_ok(IBackgroundCopyJob_Suspend(job));
+    progress = test_file_progress(job, 0);
+    assert_int_equal(100 << 10, progress.BytesTotal);
+    assert_true(progress.BytesTransferred >= 1);
+    assert_true(progress.BytesTransferred <= 50 << 10);
+    expect_progress(job, 0, 100 << 10, progress.BytesTransferred, FALSE);
+    IBackgroundCopyJob_Release(job);
+}
+
+/* Broken: Completed is told for files that a partial Complete did not save. */
+static void test_files_progress_after_partial_complete(void **state)
+{
+    struct com_test *test = *state;
+    IBackgroundCopyJob *job = test_create_job(test);
+    BG_JOB_PROGRESS progress;
+
+    test_add(test, job, "size=1000", L"a");
+    test_add(test, job, "size=1000&stall=0", L"b");
+    assert_ok(IBackgroundCopyJob_Resume(job));
+    test_wait_bytes(job, 1000);
+    assert_hr(TEST_S_PARTIAL_COMPLETE, IBackgroundCopyJob_Complete(job));
+    expect_progress(job, 0, 1000, 1000, TRUE);
+    assert_false(test_file_progress(job, 1).Completed);
+    assert_ok(IBackgroundCopyJob_GetProgress(job, &progress));
+    assert_int_equal(1, progress.FilesTransferred);
+    IBackgroundCopyJob_Release(job);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        COM_TEST(test_files_add_checks_the_url),
+        COM_TEST(test_files_add_checks_the_path),
+        COM_TEST(test_files_add_set_is_all_or_none),
+        COM_TEST(test_files_add_checks_ranges),
+        COM_TEST(test_files_add_with_ranges_checks_arguments),
+        COM_TEST(test_files_names_come_back_as_given),
+        COM_TEST(test_files_ranges_come_back_as_given),
+        COM_TEST(test_files_progress_before_the_transfer),
+        COM_TEST(test_files_progress_during_and_after_the_transfer),
+        COM_TEST(test_files_progress_of_ranges),
+        COM_TEST(test_files_progress_of_unknown_length_ends_known),
+        COM_TEST(test_files_progress_stays_while_suspended),
+        COM_TEST(test_files_progress_after_partial_complete),
+    };
+
+    return COM_TEST_RUN(tests);
+}
