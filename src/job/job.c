@@ -607,7 +607,11 @@ HRESULT do_job_suspend(struct do_job *job)
 
     begin_call(job);
     if (SUCCEEDED(change.hr = halt_and_drain(job, DO_CALL_SUSPEND)))
+    {
         do_loop_call(loop_of(job), suspend_on_loop, &change);
+        /* A process that suspends its job and ends must not lose what GetProgress promised. */
+        wait_for_recorder(job);
+    }
     end_call(job);
     return change.hr;
 }

@@ -273,9 +273,10 @@ static HRESULT set_url(struct do_request *request, const char *url)
         return hr;
     if (curl_easy_setopt(request->curl, CURLOPT_CURLU, parsed) != CURLE_OK ||
         curl_easy_setopt(request->curl, CURLOPT_REDIR_PROTOCOLS_STR,
-            secure ? "https" : "http,https") != CURLE_OK ||
-        curl_easy_setopt(request->curl, CURLOPT_BUFFERSIZE, (long)buffer_bytes) != CURLE_OK)
+            secure ? "https" : "http,https") != CURLE_OK)
         hr = E_OUTOFMEMORY;
+    /* Refused while libcurl still holds the buffer of an exchange that failed; that one serves too. */
+    (void)curl_easy_setopt(request->curl, CURLOPT_BUFFERSIZE, (long)buffer_bytes);
     curl_url_cleanup(request->url);
     request->url = parsed;
     return hr;
