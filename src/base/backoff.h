@@ -21,9 +21,9 @@ void do_backoff_init(struct do_backoff *backoff, uint32_t first_ms, uint32_t max
 void do_backoff_reset(struct do_backoff *backoff);
 
 /**
- * Counts a failure and gives the delay before the next attempt in milliseconds: first_ms doubled per
- * earlier failure, at most max_ms, of which random (0..UINT32_MAX) takes away up to a quarter, so
- * that many clients of one failing server do not return in step.
+ * Counts a failure and gives the delay before the next attempt in milliseconds: first_ms doubled
+ * per earlier failure, at most max_ms, of which random (0..UINT32_MAX) takes away up to a quarter,
+ * so that many clients of one failing server do not return in step.
  */
 uint32_t do_backoff_next(struct do_backoff *backoff, uint32_t random);
 

@@ -74,7 +74,8 @@ typedef int32_t HRESULT;
 #define DO_HR_HTTP_UNEXPECTED_REDIRECTION ((HRESULT)0x80190003)
 
 /**
- * The HRESULT of a Win32 error number. Zero is E_FAIL, never S_OK: it is asked only after a failure.
+ * The HRESULT of a Win32 error number. Zero is E_FAIL, never S_OK: it is asked only after a
+ * failure.
  */
 HRESULT do_hr_from_win32(uint32_t error);
 

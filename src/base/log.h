@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The one way to log. Levels: ERROR is our fault, WARN theirs, INFO a life event of a job, TRACE the
- * arguments of a COM method. Areas group lines. The sink is a function, set once by the DLL or a
- * test; without one nothing is formatted. URLs are logged without query, headers never. Any thread.
+ * The one way to log. Levels: ERROR is our fault, WARN theirs, INFO a life event of a job, TRACE
+ * the arguments of a COM method. Areas group lines. The sink is a function, set once by the DLL or
+ * a test; without one nothing is formatted. URLs are logged without query, headers never. Any
+ * thread.
  */
 #ifndef DO_BASE_LOG_H
 #define DO_BASE_LOG_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Text: UTF-8 inside, UTF-16 at the COM and Win32 edges (as uint16_t here, since this floor knows no
- * wchar_t of 16 bits), and do_buf, the one way to build bytes. Any thread; no global state.
+ * Text: UTF-8 inside, UTF-16 at the COM and Win32 edges (as uint16_t here, since this floor knows
+ * no wchar_t of 16 bits), and do_buf, the one way to build bytes. Any thread; no global state.
  */
 #ifndef DO_BASE_STR_H
 #define DO_BASE_STR_H
@@ -46,7 +46,7 @@ struct do_buf
     char *data; /* NULL until the first byte */
     size_t length;
     size_t capacity;
-    bool failed; /* an allocation failed or the limit was passed: later appends do nothing */
+    bool failed;  /* an allocation failed or the limit was passed: later appends do nothing */
     size_t limit; /* most bytes it may hold; 0 = no limit */
 };
 

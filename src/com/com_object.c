@@ -228,9 +228,8 @@ HRESULT com_text_out(const char *utf8, WCHAR **text)
 /* The system's text without its line end; FALSE when it has none in that language. */
 static BOOL system_text(HRESULT code, DWORD language, WCHAR *text, DWORD size)
 {
-    DWORD length = FormatMessageW(
-        FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL, (DWORD)code, language,
-        text, size, NULL);
+    DWORD length = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL,
+        (DWORD)code, language, text, size, NULL);
 
     while (length && (text[length - 1] == '\r' || text[length - 1] == '\n'))
         text[--length] = 0;

@@ -28,8 +28,8 @@ static ULONG STDMETHODCALLTYPE delivery_job_Release(IDeliveryOptimizationJob *if
 }
 
 static HRESULT STDMETHODCALLTYPE delivery_job_AddFileWithRanges(IDeliveryOptimizationJob *iface,
-    LPCWSTR content_id, LPCWSTR url, LPCWSTR local_path, DWORD range_count,
-    BG_FILE_RANGE *ranges, UINT64 size)
+    LPCWSTR content_id, LPCWSTR url, LPCWSTR local_path, DWORD range_count, BG_FILE_RANGE *ranges,
+    UINT64 size)
 {
     struct do_job *job = from_delivery_job(iface)->job;
 

@@ -36,8 +36,8 @@ static ULONG STDMETHODCALLTYPE enum_Release(IEnumBackgroundCopyFiles *iface)
     return com_object_Release(&from_enum(iface)->object);
 }
 
-static HRESULT STDMETHODCALLTYPE enum_Next(IEnumBackgroundCopyFiles *iface, ULONG count,
-    IBackgroundCopyFile **elements, ULONG *fetched)
+static HRESULT STDMETHODCALLTYPE enum_Next(
+    IEnumBackgroundCopyFiles *iface, ULONG count, IBackgroundCopyFile **elements, ULONG *fetched)
 {
     do_log(DO_LOG_TRACE, DO_LOG_COM, "enum=%p Next count=%lu", (void *)iface, (unsigned long)count);
     return com_cursor_next(

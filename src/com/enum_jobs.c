@@ -36,8 +36,8 @@ static ULONG STDMETHODCALLTYPE enum_Release(IEnumBackgroundCopyJobs *iface)
     return com_object_Release(&from_enum(iface)->object);
 }
 
-static HRESULT STDMETHODCALLTYPE enum_Next(IEnumBackgroundCopyJobs *iface, ULONG count,
-    IBackgroundCopyJob **elements, ULONG *fetched)
+static HRESULT STDMETHODCALLTYPE enum_Next(
+    IEnumBackgroundCopyJobs *iface, ULONG count, IBackgroundCopyJob **elements, ULONG *fetched)
 {
     do_log(DO_LOG_TRACE, DO_LOG_COM, "enum=%p Next count=%lu", (void *)iface, (unsigned long)count);
     return com_cursor_next(
@@ -57,8 +57,7 @@ static HRESULT STDMETHODCALLTYPE enum_Reset(IEnumBackgroundCopyJobs *iface)
     return S_OK;
 }
 
-static HRESULT create_enum(
-    struct com_items *items, size_t position, IEnumBackgroundCopyJobs **out);
+static HRESULT create_enum(struct com_items *items, size_t position, IEnumBackgroundCopyJobs **out);
 
 static HRESULT STDMETHODCALLTYPE enum_Clone(
     IEnumBackgroundCopyJobs *iface, IEnumBackgroundCopyJobs **out)

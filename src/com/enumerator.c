@@ -57,8 +57,7 @@ static size_t advance(struct com_cursor *cursor, size_t count, size_t *first)
     return taken;
 }
 
-HRESULT com_cursor_next(
-    struct com_cursor *cursor, ULONG count, IUnknown **elements, ULONG *fetched)
+HRESULT com_cursor_next(struct com_cursor *cursor, ULONG count, IUnknown **elements, ULONG *fetched)
 {
     size_t first;
     size_t taken;
@@ -72,8 +71,7 @@ HRESULT com_cursor_next(
     taken = advance(cursor, count, &first);
     for (size_t i = 0; i < taken; i++)
     {
-        HRESULT hr =
-            cursor->items->class->create(cursor->items->items[first + i], &elements[i]);
+        HRESULT hr = cursor->items->class->create(cursor->items->items[first + i], &elements[i]);
 
         if (FAILED(hr))
         {

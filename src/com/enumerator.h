@@ -38,7 +38,7 @@ struct com_cursor
     size_t position; /* under lock */
 };
 
-/** IEnumXXXX::Next: S_FALSE and zeroed slots when fewer than count were left. */
+/** Next of an enumerator: S_FALSE and zeroed slots when fewer than count were left. */
 HRESULT com_cursor_next(
     struct com_cursor *cursor, ULONG count, IUnknown **elements, ULONG *fetched);
 HRESULT com_cursor_skip(struct com_cursor *cursor, ULONG count);

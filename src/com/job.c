@@ -91,7 +91,8 @@ HRESULT com_ranges_in(const BG_FILE_RANGE *ranges, DWORD count, struct do_range 
         out[i].end = DO_SIZE_UNKNOWN;
         if (ranges[i].Length == BG_LENGTH_TO_EOF)
             continue;
-        /* A length that runs over 2^64 is a range that no file has; an empty one is refused later. */
+        /* A length that runs over 2^64 is a range that no file has; an empty one is refused later.
+         */
         if (!do_checked_add_u64(out[i].begin, ranges[i].Length, &out[i].end) ||
             out[i].end == DO_SIZE_UNKNOWN)
         {
@@ -262,8 +263,7 @@ static HRESULT STDMETHODCALLTYPE job_GetState(IBackgroundCopyJob *iface, BG_JOB_
     return S_OK;
 }
 
-static HRESULT STDMETHODCALLTYPE job_GetError(
-    IBackgroundCopyJob *iface, IBackgroundCopyError **out)
+static HRESULT STDMETHODCALLTYPE job_GetError(IBackgroundCopyJob *iface, IBackgroundCopyError **out)
 {
     struct do_job_error error;
     HRESULT hr;
@@ -357,29 +357,25 @@ static HRESULT STDMETHODCALLTYPE job_GetPriority(
     return S_OK;
 }
 
-static HRESULT STDMETHODCALLTYPE job_SetMinimumRetryDelay(
-    IBackgroundCopyJob *iface, ULONG seconds)
+static HRESULT STDMETHODCALLTYPE job_SetMinimumRetryDelay(IBackgroundCopyJob *iface, ULONG seconds)
 {
     trace_u32(iface, "SetMinimumRetryDelay", seconds);
     return do_job_set_min_retry_delay_s(job_of(iface), seconds);
 }
 
-static HRESULT STDMETHODCALLTYPE job_GetMinimumRetryDelay(
-    IBackgroundCopyJob *iface, ULONG *seconds)
+static HRESULT STDMETHODCALLTYPE job_GetMinimumRetryDelay(IBackgroundCopyJob *iface, ULONG *seconds)
 {
     trace(iface, "GetMinimumRetryDelay");
     return get_u32(job_of(iface), do_job_get_min_retry_delay_s, seconds);
 }
 
-static HRESULT STDMETHODCALLTYPE job_SetNoProgressTimeout(
-    IBackgroundCopyJob *iface, ULONG seconds)
+static HRESULT STDMETHODCALLTYPE job_SetNoProgressTimeout(IBackgroundCopyJob *iface, ULONG seconds)
 {
     trace_u32(iface, "SetNoProgressTimeout", seconds);
     return do_job_set_no_progress_timeout_s(job_of(iface), seconds);
 }
 
-static HRESULT STDMETHODCALLTYPE job_GetNoProgressTimeout(
-    IBackgroundCopyJob *iface, ULONG *seconds)
+static HRESULT STDMETHODCALLTYPE job_GetNoProgressTimeout(IBackgroundCopyJob *iface, ULONG *seconds)
 {
     trace(iface, "GetNoProgressTimeout");
     return get_u32(job_of(iface), do_job_get_no_progress_timeout_s, seconds);
@@ -439,8 +435,8 @@ static HRESULT STDMETHODCALLTYPE job_GetNotifyInterface(
     return E_NOTIMPL;
 }
 
-static HRESULT STDMETHODCALLTYPE job_SetProxySettings(IBackgroundCopyJob *iface,
-    BG_JOB_PROXY_USAGE usage, const WCHAR *list, const WCHAR *bypass)
+static HRESULT STDMETHODCALLTYPE job_SetProxySettings(
+    IBackgroundCopyJob *iface, BG_JOB_PROXY_USAGE usage, const WCHAR *list, const WCHAR *bypass)
 {
     (void)list;
     (void)bypass;
@@ -448,8 +444,8 @@ static HRESULT STDMETHODCALLTYPE job_SetProxySettings(IBackgroundCopyJob *iface,
     return E_NOTIMPL;
 }
 
-static HRESULT STDMETHODCALLTYPE job_GetProxySettings(IBackgroundCopyJob *iface,
-    BG_JOB_PROXY_USAGE *usage, LPWSTR *list, LPWSTR *bypass)
+static HRESULT STDMETHODCALLTYPE job_GetProxySettings(
+    IBackgroundCopyJob *iface, BG_JOB_PROXY_USAGE *usage, LPWSTR *list, LPWSTR *bypass)
 {
     trace(iface, "GetProxySettings");
     if (usage)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Self-registration, from one table. Every value is written to HKLM\Software\Classes, which is where
- * Wine looks; the keys that are removed are exactly the keys of the table, deepest first.
+ * Self-registration, from one table. Every value is written to HKLM\Software\Classes, which is
+ * where Wine looks; the keys that are removed are exactly the keys of the table, deepest first.
  */
 #include "dll/dll.h"
 

@@ -60,7 +60,7 @@ static void set_slot(enum slot_state state, struct do_engine *engine, uint32_t r
 /* Takes everything down that exists; the loop does not run (any more). */
 static void destroy_engine(struct do_engine *engine)
 {
-    DO_LIST_FOR_EACH(link, &engine->jobs)
+    DO_LIST_FOR_EACH (link, &engine->jobs)
     {
         struct do_job *job = DO_LIST_ENTRY(link, struct do_job, link);
 
@@ -184,8 +184,7 @@ static void restore_jobs_on_loop(void *ctx)
     HRESULT hr;
 
     if (FAILED(hr = do_queue_db_adopt(engine->env.db, engine->process, restore_job, engine)))
-        do_log(DO_LOG_ERROR, DO_LOG_STORE, "stored jobs are not loaded: 0x%08x",
-            (unsigned int)hr);
+        do_log(DO_LOG_ERROR, DO_LOG_STORE, "stored jobs are not loaded: 0x%08x", (unsigned int)hr);
     do_engine_schedule_on_loop(engine);
 }
 
@@ -278,12 +277,11 @@ static struct do_job *first_queued(const struct do_engine *engine)
 {
     struct do_job *best = NULL;
 
-    DO_LIST_FOR_EACH(link, &engine->jobs)
+    DO_LIST_FOR_EACH (link, &engine->jobs)
     {
         struct do_job *job = DO_LIST_ENTRY(link, struct do_job, link);
 
-        if (job->state == DO_JOB_QUEUED &&
-            (!best || job->record.priority < best->record.priority))
+        if (job->state == DO_JOB_QUEUED && (!best || job->record.priority < best->record.priority))
             best = job;
     }
     return best;
@@ -293,8 +291,7 @@ void do_engine_schedule_on_loop(struct do_engine *engine)
 {
     struct do_job *job;
 
-    while (engine->running_jobs < engine->config.max_running_jobs &&
-           (job = first_queued(engine)))
+    while (engine->running_jobs < engine->config.max_running_jobs && (job = first_queued(engine)))
         do_job_run_on_loop(job);
 }
 
@@ -362,7 +359,7 @@ static void get_job_on_loop(void *ctx)
     struct queue_call *call = ctx;
 
     call->hr = DO_E_JOB_NOT_FOUND;
-    DO_LIST_FOR_EACH(link, &call->engine->jobs)
+    DO_LIST_FOR_EACH (link, &call->engine->jobs)
     {
         struct do_job *job = DO_LIST_ENTRY(link, struct do_job, link);
 
@@ -375,8 +372,7 @@ static void get_job_on_loop(void *ctx)
     }
 }
 
-HRESULT do_engine_get_job(
-    struct do_engine *engine, const struct do_guid *id, struct do_job **job)
+HRESULT do_engine_get_job(struct do_engine *engine, const struct do_guid *id, struct do_job **job)
 {
     struct queue_call call = {.engine = engine, .id = id};
 
@@ -390,7 +386,7 @@ static void list_jobs_on_loop(void *ctx)
     struct queue_call *call = ctx;
     size_t count = 0;
 
-    DO_LIST_FOR_EACH(link, &call->engine->jobs)
+    DO_LIST_FOR_EACH (link, &call->engine->jobs)
     {
         (void)link;
         count++;
@@ -400,7 +396,7 @@ static void list_jobs_on_loop(void *ctx)
         call->hr = E_OUTOFMEMORY;
         return;
     }
-    DO_LIST_FOR_EACH(link, &call->engine->jobs)
+    DO_LIST_FOR_EACH (link, &call->engine->jobs)
     {
         call->jobs[call->count++] = do_job_acquire(DO_LIST_ENTRY(link, struct do_job, link));
     }

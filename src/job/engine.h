@@ -36,8 +36,8 @@ struct do_engine_config
 void do_engine_config_init(struct do_engine_config *config);
 
 /**
- * A reference on the process's engine, which is started with config when there is none. Waits for an
- * engine that is just ending. Any thread but the engine's own.
+ * A reference on the process's engine, which is started with config when there is none. Waits for
+ * an engine that is just ending. Any thread but the engine's own.
  */
 HRESULT do_engine_acquire(const struct do_engine_config *config, struct do_engine **engine);
 
@@ -58,8 +58,7 @@ HRESULT do_engine_create_job(
     struct do_engine *engine, const char *display_name, struct do_job **job);
 
 /** The job with this id, with an outer reference. DO_E_JOB_NOT_FOUND. */
-HRESULT do_engine_get_job(
-    struct do_engine *engine, const struct do_guid *id, struct do_job **job);
+HRESULT do_engine_get_job(struct do_engine *engine, const struct do_guid *id, struct do_job **job);
 
 /** All jobs in the queue, oldest first, each with an outer reference; the array is do_free'd. */
 HRESULT do_engine_list_jobs(struct do_engine *engine, struct do_job ***jobs, size_t *count);

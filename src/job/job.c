@@ -145,8 +145,7 @@ void do_job_get_progress(struct do_job *job, struct do_job_progress *progress)
     progress->files_total = (uint32_t)count;
     for (size_t i = 0; i < count; i++)
     {
-        struct do_progress_values values =
-            do_progress_snapshot(&do_job_get_file(job, i)->progress);
+        struct do_progress_values values = do_progress_snapshot(&do_job_get_file(job, i)->progress);
 
         progress->bytes_transferred += values.bytes_transferred;
         progress->files_transferred += values.transferred ? 1U : 0U;
@@ -353,8 +352,8 @@ static HRESULT append_file(struct do_job *job, struct do_job_file *file)
 static HRESULT set_known_total(struct do_job_file *file)
 {
     const struct do_file_record *record = &file->record;
-    uint64_t size = record->remote_size != DO_SIZE_UNKNOWN ? record->remote_size
-                                                           : record->expected_size;
+    uint64_t size =
+        record->remote_size != DO_SIZE_UNKNOWN ? record->remote_size : record->expected_size;
     struct do_plan plan;
     HRESULT hr;
 
@@ -448,8 +447,7 @@ static HRESULT check_new_file(const struct do_new_file *new_file)
         return hr;
     if (new_file->range_count > DO_JOB_RANGE_LIMIT)
         return E_INVALIDARG;
-    if (FAILED(hr = do_plan_check_ranges(
-                   new_file->ranges, new_file->range_count, new_file->size)))
+    if (FAILED(hr = do_plan_check_ranges(new_file->ranges, new_file->range_count, new_file->size)))
         return hr;
     return do_file_check_directory(new_file->local_path);
 }
@@ -474,8 +472,7 @@ static void add_files_on_loop(void *ctx)
     {
         struct do_job_file *file = new_files->files[i];
 
-        change->hr =
-            do_queue_db_insert_file(job->engine->env.db, &job->record.id, &file->record);
+        change->hr = do_queue_db_insert_file(job->engine->env.db, &job->record.id, &file->record);
         if (FAILED(change->hr) || FAILED(change->hr = append_file(job, file)))
             return;
         new_files->files[i] = NULL;
@@ -640,8 +637,8 @@ static void leave_queue_on_loop(void *ctx)
     do_job_set_state_on_loop(job, *final_state);
     change->hr = do_queue_db_remove_job(job->engine->env.db, &job->record.id);
     if (FAILED(change->hr))
-        do_log(DO_LOG_ERROR, DO_LOG_STORE, "a job is not removed: 0x%08x",
-            (unsigned int)change->hr);
+        do_log(
+            DO_LOG_ERROR, DO_LOG_STORE, "a job is not removed: 0x%08x", (unsigned int)change->hr);
     do_list_remove(&job->link);
     do_job_release_inner(job);
     do_engine_schedule_on_loop(job->engine);

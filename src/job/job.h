@@ -52,7 +52,7 @@ struct do_new_file
     const char *url;
     const char *local_path;
     const struct do_range *ranges; /* [begin, end), end DO_SIZE_UNKNOWN = the end of the object */
-    size_t range_count; /* 0 = the whole object */
+    size_t range_count;            /* 0 = the whole object */
     uint64_t size; /* the object's size when the client knows it, else DO_SIZE_UNKNOWN */
 };
 
@@ -118,9 +118,9 @@ HRESULT do_job_suspend(struct do_job *job);
 HRESULT do_job_cancel(struct do_job *job);
 
 /**
- * Saves the files that are transferred under their names, replacing existing ones, and ends the job.
- * DO_HR_S_PARTIAL_COMPLETE when some were not transferred. When a file cannot be saved its error is
- * returned, nothing is lost, and the call can be repeated.
+ * Saves the files that are transferred under their names, replacing existing ones, and ends the
+ * job. DO_HR_S_PARTIAL_COMPLETE when some were not transferred. When a file cannot be saved its
+ * error is returned, nothing is lost, and the call can be repeated.
  */
 HRESULT do_job_complete(struct do_job *job);
 

@@ -46,17 +46,17 @@ struct do_job
     size_t file_capacity;
 
     /* On the loop. */
-    struct do_list link; /* in the engine's jobs; the list holds one reference */
+    struct do_list link;         /* in the engine's jobs; the list holds one reference */
     struct do_job_file *current; /* whose transfer runs */
     struct do_transfer *transfer;
     struct do_timer retry_timer;
     struct do_timer progress_timer;
     struct do_backoff backoff;
-    uint32_t fast_retries; /* left before the job shows TRANSIENT_ERROR */
+    uint32_t fast_retries;      /* left before the job shows TRANSIENT_ERROR */
     uint64_t progress_since_ms; /* when the no-progress clock began */
-    HRESULT last_failure; /* the last concrete failure since then; S_OK = none */
-    bool has_slot; /* counts among the running jobs */
-    bool holds_engine; /* active: one engine reference */
+    HRESULT last_failure;       /* the last concrete failure since then; S_OK = none */
+    bool has_slot;              /* counts among the running jobs */
+    bool holds_engine;          /* active: one engine reference */
 };
 
 struct do_engine
@@ -79,7 +79,8 @@ void do_engine_schedule_on_loop(struct do_engine *engine);
 
 /* job.c */
 
-/** An object for a stored job; its files are added with do_job_restore_file. One inner reference. */
+/** An object for a stored job; its files are added with do_job_restore_file. One inner reference.
+ */
 HRESULT do_job_create_object(
     struct do_engine *engine, const struct do_job_record *record, struct do_job **job);
 HRESULT do_job_restore_file(struct do_job *job, const struct do_file_record *record);

@@ -17,8 +17,7 @@ void do_job_store_on_loop(struct do_job *job)
     if (do_job_state_is_final(job->state))
         return;
     if (FAILED(hr = do_queue_db_update_job(job->engine->env.db, &job->record)))
-        do_log(DO_LOG_ERROR, DO_LOG_STORE, "a job's state is not stored: 0x%08x",
-            (unsigned int)hr);
+        do_log(DO_LOG_ERROR, DO_LOG_STORE, "a job's state is not stored: 0x%08x", (unsigned int)hr);
 }
 
 /* An active job keeps the engine alive, and one that transfers takes a slot. */
@@ -59,8 +58,8 @@ void do_job_set_state_on_loop(struct do_job *job, enum do_job_state state)
     take_or_give_back(job);
 }
 
-void do_job_set_error_on_loop(struct do_job *job, HRESULT code, enum do_error_context context,
-    const struct do_job_file *file)
+void do_job_set_error_on_loop(
+    struct do_job *job, HRESULT code, enum do_error_context context, const struct do_job_file *file)
 {
     do_mutex_lock(&job->lock);
     job->record.error = code;
@@ -100,7 +99,8 @@ void do_job_drop_transfer_on_loop(struct do_job *job, bool keep)
     job->current = NULL;
 }
 
-/* HTTP answers, sizes and ranges are the remote file's fault. (Source: win32 docs, JobError page.) */
+/* HTTP answers, sizes and ranges are the remote file's fault. (Source: win32 docs, JobError page.)
+ */
 static enum do_error_context context_of(HRESULT hr)
 {
     switch (hr)
@@ -298,6 +298,6 @@ void do_job_init_run(struct do_job *job)
     do_list_init(&job->link);
     do_timer_init(&job->retry_timer, on_retry_timer, job);
     do_timer_init(&job->progress_timer, on_progress_timer, job);
-    do_backoff_init(&job->backoff, job->engine->config.retry_first_ms,
-        job->engine->config.retry_max_ms);
+    do_backoff_init(
+        &job->backoff, job->engine->config.retry_first_ms, job->engine->config.retry_max_ms);
 }

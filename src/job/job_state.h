@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The states of a job and what calls and events do to them: one table, pure. The numbers are those
- * of BG_JOB_STATE. (Source: win32 docs, "Delivery Optimization", and BITS for what they leave open.)
+ * of BG_JOB_STATE. (Source: win32 docs, "Delivery Optimization", and BITS for what they leave
+ * open.)
  */
 #ifndef DO_JOB_JOB_STATE_H
 #define DO_JOB_JOB_STATE_H
@@ -12,13 +13,13 @@
 
 enum do_job_state
 {
-    DO_JOB_QUEUED, /* wants to run, waits for its turn */
+    DO_JOB_QUEUED,     /* wants to run, waits for its turn */
     DO_JOB_CONNECTING, /* never used */
     DO_JOB_TRANSFERRING,
     DO_JOB_SUSPENDED,
     DO_JOB_ERROR,
     DO_JOB_TRANSIENT_ERROR, /* tries again by itself */
-    DO_JOB_TRANSFERRED, /* every byte is local; waits for Complete */
+    DO_JOB_TRANSFERRED,     /* every byte is local; waits for Complete */
     DO_JOB_ACKNOWLEDGED,
     DO_JOB_CANCELLED,
     DO_JOB_STATE_COUNT

@@ -29,8 +29,7 @@ enum do_file_op
 };
 
 /** Decides whether an operation fails: S_OK lets it happen. offset and length are for writes. */
-typedef HRESULT (*do_file_fault_fn)(
-    void *ctx, enum do_file_op op, uint64_t offset, size_t length);
+typedef HRESULT (*do_file_fault_fn)(void *ctx, enum do_file_op op, uint64_t offset, size_t length);
 
 /** Test hook: every operation asks function first. NULL ends it. Set while no file is in use. */
 void do_file_set_fault(do_file_fault_fn function, void *ctx);

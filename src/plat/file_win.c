@@ -84,9 +84,9 @@ HRESULT do_file_check_directory(const char *path)
         return E_OUTOFMEMORY;
     if (SUCCEEDED(hr = to_wide(directory, &wide)))
     {
-        handle = CreateFileW(wide, FILE_ADD_FILE,
-            FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL, OPEN_EXISTING,
-            FILE_FLAG_BACKUP_SEMANTICS, NULL);
+        handle =
+            CreateFileW(wide, FILE_ADD_FILE, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+                NULL, OPEN_EXISTING, FILE_FLAG_BACKUP_SEMANTICS, NULL);
         if (handle != INVALID_HANDLE_VALUE)
             CloseHandle(handle);
         else if (GetLastError() == ERROR_ACCESS_DENIED)

@@ -67,7 +67,8 @@ struct do_cond *do_cond_module(void);
 HRESULT do_thread_start(
     const char *name, do_thread_fn function, void *ctx, struct do_thread **thread);
 
-/** Waits for the end of the thread and frees it. Never called by the thread itself. NULL is fine. */
+/** Waits for the end of the thread and frees it. Never called by the thread itself. NULL is fine.
+ */
 void do_thread_join(struct do_thread *thread);
 
 /** Frees the handle and lets the thread run on. NULL is fine. */

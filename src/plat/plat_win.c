@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads, locks and clocks over Win32. Slim locks, because an uncontended one costs no system call,
- * also under Wine.
+ * Threads, locks and clocks over Win32. Slim locks, because an uncontended one costs no system
+ * call, also under Wine.
  */
 #include "plat/plat.h"
 
@@ -222,12 +222,11 @@ bool do_process_is_alive(struct do_process process)
 
     if (!process.id || !process.start || process.id > UINT32_MAX)
         return false;
-    handle = OpenProcess(
-        PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE, (DWORD)process.id);
+    handle = OpenProcess(PROCESS_QUERY_LIMITED_INFORMATION | SYNCHRONIZE, FALSE, (DWORD)process.id);
     if (!handle)
         return GetLastError() == ERROR_ACCESS_DENIED;
-    alive = process_start(handle) == process.start &&
-            WaitForSingleObject(handle, 0) == WAIT_TIMEOUT;
+    alive =
+        process_start(handle) == process.start && WaitForSingleObject(handle, 0) == WAIT_TIMEOUT;
     CloseHandle(handle);
     return alive;
 }

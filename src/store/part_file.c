@@ -158,8 +158,7 @@ HRESULT do_part_file_write(
 
     if (FAILED(hr = do_file_write(handle_of(part), offset, data, length)))
     {
-        do_log(DO_LOG_ERROR, DO_LOG_STORE, "cannot write %s: 0x%08x", part->path,
-            (unsigned int)hr);
+        do_log(DO_LOG_ERROR, DO_LOG_STORE, "cannot write %s: 0x%08x", part->path, (unsigned int)hr);
         return hr;
     }
     do_mutex_lock(&part->lock);
@@ -200,8 +199,7 @@ HRESULT do_part_file_get_written(struct do_part_file *part, struct do_range_set 
     return hr;
 }
 
-HRESULT do_part_file_flush(
-    struct do_part_file *part, struct do_range_set *durable, bool *changed)
+HRESULT do_part_file_flush(struct do_part_file *part, struct do_range_set *durable, bool *changed)
 {
     HRESULT hr;
 
@@ -220,8 +218,7 @@ HRESULT do_part_file_flush(
         do_mutex_lock(&part->lock);
         part->dirty = true;
         do_mutex_unlock(&part->lock);
-        do_log(DO_LOG_ERROR, DO_LOG_STORE, "cannot flush %s: 0x%08x", part->path,
-            (unsigned int)hr);
+        do_log(DO_LOG_ERROR, DO_LOG_STORE, "cannot flush %s: 0x%08x", part->path, (unsigned int)hr);
     }
     return hr;
 }

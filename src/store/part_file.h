@@ -63,8 +63,7 @@ HRESULT do_part_file_get_written(struct do_part_file *part, struct do_range_set 
  * Flushes what was written so far and gives the set of ranges that are safe now. *changed is false,
  * and nothing is flushed, when nothing was written since the last flush.
  */
-HRESULT do_part_file_flush(
-    struct do_part_file *part, struct do_range_set *durable, bool *changed);
+HRESULT do_part_file_flush(struct do_part_file *part, struct do_range_set *durable, bool *changed);
 
 /**
  * Flushes, cuts the file to size, sets its time (0 = leave) and renames it to target. The handle is

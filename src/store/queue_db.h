@@ -30,7 +30,7 @@ struct do_job_record
     char *display_name;
     char *description;
     uint32_t priority; /* BG_JOB_PRIORITY */
-    uint32_t state; /* BG_JOB_STATE at the last record */
+    uint32_t state;    /* BG_JOB_STATE at the last record */
     uint32_t notify_flags;
     uint32_t min_retry_delay_s;
     bool no_progress_timeout_set; /* else the default of the priority */
@@ -38,9 +38,9 @@ struct do_job_record
     uint64_t creation_time; /* FILETIMEs */
     uint64_t modification_time;
     uint64_t completion_time; /* 0 = not yet */
-    HRESULT error; /* S_OK = none */
-    uint32_t error_context; /* BG_ERROR_CONTEXT */
-    uint32_t error_file; /* index of the file, UINT32_MAX = none */
+    HRESULT error;            /* S_OK = none */
+    uint32_t error_context;   /* BG_ERROR_CONTEXT */
+    uint32_t error_file;      /* index of the file, UINT32_MAX = none */
     uint32_t error_count;
     struct do_process owner; /* the process that runs the job; self in what adopt hands out */
 };
@@ -53,15 +53,15 @@ struct do_file_record
     char *url;
     char *local_path;
     char *temp_path; /* NULL before the first byte */
-    char *etag; /* validators of the object that the received bytes come from */
+    char *etag;      /* validators of the object that the received bytes come from */
     char *last_modified;
-    uint64_t expected_size; /* what the client said; DO_SIZE_UNKNOWN */
-    uint64_t remote_size; /* what the server said; DO_SIZE_UNKNOWN */
-    struct do_range *ranges; /* requested, remote offsets, in the order given */
-    size_t range_count; /* 0 = the whole file */
+    uint64_t expected_size;       /* what the client said; DO_SIZE_UNKNOWN */
+    uint64_t remote_size;         /* what the server said; DO_SIZE_UNKNOWN */
+    struct do_range *ranges;      /* requested, remote offsets, in the order given */
+    size_t range_count;           /* 0 = the whole file */
     struct do_range_set received; /* offsets in the local file that are safely on disk */
-    bool transferred; /* every byte is on disk */
-    bool saved; /* renamed to local_path */
+    bool transferred;             /* every byte is on disk */
+    bool saved;                   /* renamed to local_path */
 };
 
 void do_job_record_init(struct do_job_record *job);

@@ -17,8 +17,8 @@
 struct do_block
 {
     struct do_block *next; /* in the pool's free list */
-    size_t length; /* bytes of data that are filled */
-    unsigned char *data; /* DO_BLOCK_SIZE bytes */
+    size_t length;         /* bytes of data that are filled */
+    unsigned char *data;   /* DO_BLOCK_SIZE bytes */
 };
 
 struct do_block_pool;

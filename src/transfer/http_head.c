@@ -68,7 +68,8 @@ static bool read_number(struct cursor *cursor, uint64_t *number)
     return cursor->at > begin;
 }
 
-/* Content-Range = "bytes" SP ( first "-" last "/" ( total / "*" ) / "*" "/" total ), RFC 9110 14.4 */
+/* Content-Range = "bytes" SP ( first "-" last "/" ( total / "*" ) / "*" "/" total ), RFC 9110 14.4
+ */
 static void parse_content_range(struct do_http_head *head, struct cursor value)
 {
     uint64_t first;
@@ -130,8 +131,8 @@ uint64_t do_http_date_to_filetime(const char *text)
     char month[4];
     const char *found;
 
-    if (!text || sscanf(text, "%*3s, %2u %3s %4u %2u:%2u:%2u GMT", &day, month, &year, &hour, &minute,
-            &second) != 6)
+    if (!text || sscanf(text, "%*3s, %2u %3s %4u %2u:%2u:%2u GMT", &day, month, &year, &hour,
+                     &minute, &second) != 6)
         return 0;
     found = strstr(months, month);
     if (!found || strlen(month) != 3 || (found - months) % 3 || !day || day > 31 || year < 1601 ||

@@ -20,15 +20,15 @@
 
 struct do_http_head
 {
-    struct do_buf text; /* the header block as received, lines separated by CRLF */
+    struct do_buf text;  /* the header block as received, lines separated by CRLF */
     unsigned int status; /* 0 before a status line */
     bool has_content_length;
     uint64_t content_length;
-    bool has_content_range; /* and it is well formed */
+    bool has_content_range;        /* and it is well formed */
     struct do_range content_range; /* half-open */
-    uint64_t range_total; /* DO_SIZE_UNKNOWN for "*" */
-    bool is_multipart; /* multipart/byteranges: several ranges that nobody asked for */
-    char etag[256]; /* as received, W/ and quotes included; "" when absent or longer */
+    uint64_t range_total;          /* DO_SIZE_UNKNOWN for "*" */
+    bool is_multipart;             /* multipart/byteranges: several ranges that nobody asked for */
+    char etag[256];         /* as received, W/ and quotes included; "" when absent or longer */
     char last_modified[64]; /* as received */
     bool has_retry_after;
     uint32_t retry_after_s;
@@ -44,17 +44,17 @@ struct do_validators
 
 enum do_head_verdict
 {
-    DO_HEAD_ACCEPT, /* the body is what was asked for */
+    DO_HEAD_ACCEPT,  /* the body is what was asked for */
     DO_HEAD_CHANGED, /* the object is another one now: forget what is there and begin anew */
-    DO_HEAD_REFUSE /* the answer is an error: see the HRESULT */
+    DO_HEAD_REFUSE   /* the answer is an error: see the HRESULT */
 };
 
 /** What was asked for. */
 struct do_head_question
 {
     struct do_range asked; /* of the object; end DO_SIZE_UNKNOWN = up to the end */
-    bool sent_range; /* a Range header was sent */
-    bool has_data; /* bytes of the object are local already: an answer must match known */
+    bool sent_range;       /* a Range header was sent */
+    bool has_data;         /* bytes of the object are local already: an answer must match known */
     struct do_validators known;
     uint64_t expected_size; /* the client's word for the object's size; DO_SIZE_UNKNOWN */
 };
@@ -62,7 +62,7 @@ struct do_head_question
 /** What an accepted answer brings. */
 struct do_head_answer
 {
-    uint64_t length; /* bytes of body; DO_SIZE_UNKNOWN when only its end will tell */
+    uint64_t length;      /* bytes of body; DO_SIZE_UNKNOWN when only its end will tell */
     uint64_t object_size; /* DO_SIZE_UNKNOWN */
 };
 
@@ -70,9 +70,9 @@ void do_http_head_init(struct do_http_head *head);
 void do_http_head_finish(struct do_http_head *head);
 
 /**
- * Takes one line, with or without its line end. A status line begins a new head (after a redirect, an
- * authentication or an informational answer). DO_HR_NET_INVALID_SERVER_RESPONSE when the head grows
- * past the limit or a Content-Length contradicts itself.
+ * Takes one line, with or without its line end. A status line begins a new head (after a redirect,
+ * an authentication or an informational answer). DO_HR_NET_INVALID_SERVER_RESPONSE when the head
+ * grows past the limit or a Content-Length contradicts itself.
  */
 HRESULT do_http_head_add_line(struct do_http_head *head, const char *line, size_t length);
 

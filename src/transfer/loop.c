@@ -38,16 +38,16 @@ struct do_loop
     /* Under lock. */
     struct do_mutex lock;
     struct do_cond answered; /* an operation of do_loop_call has run */
-    struct do_cond woken; /* ends a pause */
+    struct do_cond woken;    /* ends a pause */
     struct do_list ops;
-    bool polls; /* the loop waits, or is about to wait, in curl_multi_poll */
+    bool polls;      /* the loop waits, or is about to wait, in curl_multi_poll */
     bool work_waits; /* somebody called do_loop_wake since the last round began */
 
     /* On the loop. */
     struct do_list timers; /* unordered: few */
     uint64_t now_ms;
     struct do_list resting; /* operations for the beginning of the next round */
-    bool collects; /* pauses are fine enough */
+    bool collects;          /* pauses are fine enough */
     bool quit;
     bool bytes_came;
     bool curl_ended; /* a transfer ended: what follows it should not wait */
@@ -216,7 +216,7 @@ static void run_timers(struct do_loop *loop)
     while (again)
     {
         again = false;
-        DO_LIST_FOR_EACH(link, &loop->timers)
+        DO_LIST_FOR_EACH (link, &loop->timers)
         {
             struct do_timer *timer = DO_LIST_ENTRY(link, struct do_timer, link);
 
@@ -234,7 +234,7 @@ static uint32_t time_to_next_timer(const struct do_loop *loop)
 {
     uint64_t wait_ms = LONGEST_WAIT_MS;
 
-    DO_LIST_FOR_EACH(link, &loop->timers)
+    DO_LIST_FOR_EACH (link, &loop->timers)
     {
         const struct do_timer *timer = DO_LIST_ENTRY(link, struct do_timer, link);
         uint64_t left = timer->due_ms > loop->now_ms ? timer->due_ms - loop->now_ms : 0;
@@ -250,8 +250,7 @@ uint64_t do_loop_now_on_loop(const struct do_loop *loop)
     return loop->now_ms;
 }
 
-HRESULT do_loop_add_curl_on_loop(
-    struct do_loop *loop, CURL *curl, do_loop_curl_fn done, void *ctx)
+HRESULT do_loop_add_curl_on_loop(struct do_loop *loop, CURL *curl, do_loop_curl_fn done, void *ctx)
 {
     struct curl_slot *slot;
 

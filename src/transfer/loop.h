@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The loop thread: it owns every job and the curl multi handle. Other threads post operations to it;
- * do_loop_call waits for the answer. Timers and requests exist only on the loop.
+ * The loop thread: it owns every job and the curl multi handle. Other threads post operations to
+ * it; do_loop_call waits for the answer. Timers and requests exist only on the loop.
  */
 #ifndef DO_TRANSFER_LOOP_H
 #define DO_TRANSFER_LOOP_H
@@ -84,14 +84,13 @@ uint64_t do_loop_now_on_loop(const struct do_loop *loop);
  * Starts a curl transfer. done(ctx) is called once, on the loop, after libcurl is through with it,
  * unless do_loop_remove_curl_on_loop comes first.
  */
-HRESULT do_loop_add_curl_on_loop(
-    struct do_loop *loop, CURL *curl, do_loop_curl_fn done, void *ctx);
+HRESULT do_loop_add_curl_on_loop(struct do_loop *loop, CURL *curl, do_loop_curl_fn done, void *ctx);
 void do_loop_remove_curl_on_loop(struct do_loop *loop, CURL *curl);
 
 /**
- * For a transfer whose bytes stream in: op runs at the beginning of the next round, which comes after
- * a pause of about a millisecond. Until then the transfer should not read, so that each round is one
- * large read. False: this system cannot pause so briefly, read on. Cancel with
+ * For a transfer whose bytes stream in: op runs at the beginning of the next round, which comes
+ * after a pause of about a millisecond. Until then the transfer should not read, so that each round
+ * is one large read. False: this system cannot pause so briefly, read on. Cancel with
  * do_loop_cancel_on_loop.
  */
 bool do_loop_rest_on_loop(struct do_loop *loop, struct do_loop_op *op);

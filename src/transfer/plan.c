@@ -30,8 +30,7 @@ HRESULT do_plan_check_ranges(const struct do_range *ranges, size_t count, uint64
         if (ranges[i].begin == DO_SIZE_UNKNOWN || ranges[i].end <= ranges[i].begin)
             return DO_E_INVALID_RANGE;
         if (size != DO_SIZE_UNKNOWN &&
-            (ranges[i].begin >= size ||
-                (ranges[i].end != DO_SIZE_UNKNOWN && ranges[i].end > size)))
+            (ranges[i].begin >= size || (ranges[i].end != DO_SIZE_UNKNOWN && ranges[i].end > size)))
             return DO_E_INVALID_RANGE;
     }
     if (!count)

@@ -17,7 +17,7 @@
 struct do_segment
 {
     uint64_t remote_begin;
-    uint64_t remote_end; /* DO_SIZE_UNKNOWN = the end of the object, until it is known */
+    uint64_t remote_end;  /* DO_SIZE_UNKNOWN = the end of the object, until it is known */
     uint64_t local_begin; /* meaningless behind a segment whose end is not known */
 };
 
@@ -25,7 +25,7 @@ struct do_plan
 {
     struct do_segment *segments;
     size_t count;
-    bool is_whole; /* the client asked for the whole object */
+    bool is_whole;    /* the client asked for the whole object */
     bool is_resolved; /* every segment's end is known */
 };
 
@@ -49,8 +49,8 @@ HRESULT do_plan_init(struct do_plan *plan, const struct do_range *ranges, size_t
 void do_plan_finish(struct do_plan *plan);
 
 /**
- * The object's size became known. DO_E_INVALID_RANGE when a segment lies beyond it; the plan is then
- * unchanged.
+ * The object's size became known. DO_E_INVALID_RANGE when a segment lies beyond it; the plan is
+ * then unchanged.
  */
 HRESULT do_plan_resolve(struct do_plan *plan, uint64_t object_size);
 

@@ -15,11 +15,11 @@
 
 struct do_progress_values
 {
-    uint64_t bytes_total; /* DO_SIZE_UNKNOWN until known */
+    uint64_t bytes_total;       /* DO_SIZE_UNKNOWN until known */
     uint64_t bytes_transferred; /* written to the file */
-    uint64_t last_write_time; /* FILETIME; 0 = never */
-    bool transferred; /* every byte is local */
-    bool saved; /* Complete made the file available */
+    uint64_t last_write_time;   /* FILETIME; 0 = never */
+    bool transferred;           /* every byte is local */
+    bool saved;                 /* Complete made the file available */
 };
 
 struct do_progress

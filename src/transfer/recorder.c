@@ -32,7 +32,7 @@ struct do_recorder
 
     /* Under lock. */
     struct do_mutex lock;
-    struct do_cond changed; /* for the thread: work or quit */
+    struct do_cond changed;  /* for the thread: work or quit */
     struct do_cond finished; /* for do_recorder_drain: a recording is gone */
     struct do_list recordings;
     bool quit;
@@ -69,7 +69,7 @@ static struct do_recording *next_due_locked(struct do_recorder *recorder, uint32
     uint64_t now_ms = do_clock_ms();
 
     *wait_ms = UINT32_MAX;
-    DO_LIST_FOR_EACH(link, &recorder->recordings)
+    DO_LIST_FOR_EACH (link, &recorder->recordings)
     {
         struct do_recording *recording = DO_LIST_ENTRY(link, struct do_recording, link);
 
@@ -198,7 +198,7 @@ void do_recorder_end(
 
 static bool is_watched_locked(const struct do_recorder *recorder, const struct do_part_file *part)
 {
-    DO_LIST_FOR_EACH(link, &recorder->recordings)
+    DO_LIST_FOR_EACH (link, &recorder->recordings)
     {
         if (DO_LIST_ENTRY(link, struct do_recording, link)->part == part)
             return true;

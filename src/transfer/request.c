@@ -35,7 +35,7 @@ struct do_request
     bool running;
     bool head_told;
     bool paused; /* by the owner, who has no room */
-    bool rests; /* until the next round of the loop */
+    bool rests;  /* until the next round of the loop */
     struct do_loop_op rest_op;
 };
 
@@ -167,8 +167,8 @@ static bool set_options(struct do_request *request)
            curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
                (long)request->settings.connect_timeout_ms) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME,
-               (long)request->settings.stall_timeout_s) == CURLE_OK &&
+           curl_easy_setopt(
+               curl, CURLOPT_LOW_SPEED_TIME, (long)request->settings.stall_timeout_s) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_curl_header) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_HEADERDATA, request) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_curl_data) == CURLE_OK &&
@@ -275,15 +275,16 @@ static HRESULT set_url(struct do_request *request, const char *url)
         curl_easy_setopt(request->curl, CURLOPT_REDIR_PROTOCOLS_STR,
             secure ? "https" : "http,https") != CURLE_OK)
         hr = E_OUTOFMEMORY;
-    /* Refused while libcurl still holds the buffer of an exchange that failed; that one serves too. */
+    /* Refused while libcurl still holds the buffer of an exchange that failed; that one serves too.
+     */
     (void)curl_easy_setopt(request->curl, CURLOPT_BUFFERSIZE, (long)buffer_bytes);
     curl_url_cleanup(request->url);
     request->url = parsed;
     return hr;
 }
 
-HRESULT do_request_start_on_loop(struct do_request *request, const char *url,
-    const struct do_range *range, const char *if_range)
+HRESULT do_request_start_on_loop(
+    struct do_request *request, const char *url, const struct do_range *range, const char *if_range)
 {
     HRESULT hr;
 

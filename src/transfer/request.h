@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One HTTP exchange: a GET of an object or of a range of it, redirects included, over libcurl. It
- * parses heads, verifies certificates, translates failures, and hands bytes to its owner, who judges
- * them. Loop thread only.
+ * parses heads, verifies certificates, translates failures, and hands bytes to its owner, who
+ * judges them. Loop thread only.
  */
 #ifndef DO_TRANSFER_REQUEST_H
 #define DO_TRANSFER_REQUEST_H
@@ -21,7 +21,7 @@ struct do_request;
 struct do_request_settings
 {
     uint32_t connect_timeout_ms;
-    uint32_t stall_timeout_s; /* not a byte for so long: the request fails with a time-out */
+    uint32_t stall_timeout_s;   /* not a byte for so long: the request fails with a time-out */
     uint32_t http_buffer_bytes; /* libcurl's receive buffer by scheme */
     uint32_t https_buffer_bytes;
 };

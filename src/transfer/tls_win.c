@@ -65,11 +65,10 @@ static HRESULT verify_chain(const CERT_CONTEXT *certificate, WCHAR *host)
     ssl_parameters.dwAuthType = AUTHTYPE_SERVER;
     ssl_parameters.pwszServerName = host;
     policy_parameters.pvExtraPolicyPara = &ssl_parameters;
-    if (!CertGetCertificateChain(NULL, certificate, NULL, certificate->hCertStore,
-            &chain_parameters, 0, NULL, &chain))
+    if (!CertGetCertificateChain(
+            NULL, certificate, NULL, certificate->hCertStore, &chain_parameters, 0, NULL, &chain))
         return do_hr_from_win32(GetLastError());
-    if (CertVerifyCertificateChainPolicy(
-            CERT_CHAIN_POLICY_SSL, chain, &policy_parameters, &status))
+    if (CertVerifyCertificateChainPolicy(CERT_CHAIN_POLICY_SSL, chain, &policy_parameters, &status))
         hr = from_policy(status.dwError);
     else
         hr = DO_E_HTTP_CERT_VALIDATION;

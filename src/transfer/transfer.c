@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The transfer of one file. The loop thread runs everything but on_written (writer) and drain (any).
+ * The transfer of one file. The loop thread runs everything but on_written (writer) and drain
+ * (any).
  *
- * An attempt is in one of these phases: IDLE; STARTING, queued; FETCHING, a request runs; DRAINING, every byte was
- * received and the writer has some of them; RESTARTING, the object changed and the writer must be
- * through with the old file before a fresh one replaces it; FAILING, the same wait before a failure
- * is told, so that the next attempt finds settled facts.
+ * An attempt is in one of these phases: IDLE; STARTING, queued; FETCHING, a request runs; DRAINING,
+ * every byte was received and the writer has some of them; RESTARTING, the object changed and the
+ * writer must be through with the old file before a fresh one replaces it; FAILING, the same wait
+ * before a failure is told, so that the next attempt finds settled facts.
  */
 #include "transfer/transfer.h"
 
@@ -66,9 +67,9 @@ struct do_transfer
     struct do_timer partial_timer;
     struct do_list paused_link;
     enum phase phase;
-    HRESULT failure; /* what PHASE_FAILING will tell */
+    HRESULT failure;     /* what PHASE_FAILING will tell */
     bool object_changed; /* the head said so; the request's end acts on it */
-    bool restarted; /* once in this attempt is enough */
+    bool restarted;      /* once in this attempt is enough */
     uint64_t last_byte_ms;
     uint32_t retry_after_s;
 };
@@ -662,8 +663,8 @@ HRESULT do_transfer_create(struct do_transfer_env *env, struct do_file_record *f
         goto failed;
     if (*part && FAILED(hr = do_part_file_get_written(*part, &created->claimed)))
         goto failed;
-    if (FAILED(hr = do_request_create(env->loop, &env->settings, &events, created,
-                   &created->request)))
+    if (FAILED(
+            hr = do_request_create(env->loop, &env->settings, &events, created, &created->request)))
         goto failed;
     *transfer = created;
     return S_OK;

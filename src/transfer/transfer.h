@@ -49,8 +49,8 @@ typedef void (*do_transfer_end_fn)(void *ctx, HRESULT hr);
 
 /**
  * A transfer for file, whose url, ranges and expected_size it reads and whose other fields it keeps
- * up to date, also in the database. *part (may be NULL) is the temporary file; the transfer replaces
- * it when it must begin anew. All are borrowed and outlive the transfer.
+ * up to date, also in the database. *part (may be NULL) is the temporary file; the transfer
+ * replaces it when it must begin anew. All are borrowed and outlive the transfer.
  */
 HRESULT do_transfer_create(struct do_transfer_env *env, struct do_file_record *file,
     struct do_part_file **part, struct do_progress *progress, do_transfer_end_fn on_end, void *ctx,

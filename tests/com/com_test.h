@@ -28,6 +28,7 @@
 #include <windows.h>
 
 #include <objbase.h>
+#include <ocidl.h>
 #include <oleauto.h>
 
 #include <DeliveryOptimization.h>

@@ -176,16 +176,17 @@ static void test_states_calls_while_queued(void **state)
         (void)_snwprintf(name, TEST_COUNT_OF(name), L"r%u", (unsigned int)count);
         running[count] = test_create_job_of(test, "stall=10", name);
         assert_ok(IBackgroundCopyJob_Resume(running[count]));
-        last = test_state(running[count++]);
+        last = test_state(running[count]);
+        count++;
     }
     if (last == BG_JOB_STATE_QUEUED)
         check_row(test, QUEUED);
     else
         print_message("  %u jobs ran and none had to wait\n", (unsigned int)count);
-    while (count)
+    for (size_t i = 0; i < count; i++)
     {
-        assert_ok(IBackgroundCopyJob_Cancel(running[--count]));
-        IBackgroundCopyJob_Release(running[count]);
+        assert_ok(IBackgroundCopyJob_Cancel(running[i]));
+        IBackgroundCopyJob_Release(running[i]);
     }
     assert_int_equal(BG_JOB_STATE_QUEUED, last);
 }

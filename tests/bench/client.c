@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The measured client of scripts/bench.sh: downloads one URL through CoCreateInstance and prints
+ * figures, one "name value" a line.
+ *
+ *   bench_client download CLASS URL PATH   CLASS is do or bits; seconds, complete_seconds,
+ *                                          rss_idle_kib, rss_peak_kib
+ *   bench_client progress URL PATH         nanoseconds of a file's GetProgress while it downloads
+ */
+#include <stdio.h>
+#include <wchar.h>
+
+#include <windows.h>
+#include <objbase.h>
+#include <psapi.h>
+
+#include "DeliveryOptimization.h"
+
+/* BITS proper, for comparison. */
+static const CLSID bits_class = {
+    0x4991d34b, 0x80a1, 0x4291, {0x83, 0xb6, 0x33, 0x28, 0x36, 0x6b, 0x90, 0x97}};
+
+static double now(void)
+{
+    LARGE_INTEGER count;
+    LARGE_INTEGER frequency;
+
+    QueryPerformanceCounter(&count);
+    QueryPerformanceFrequency(&frequency);
+    return (double)count.QuadPart / (double)frequency.QuadPart;
+}
+
+static unsigned long working_set_kib(void)
+{
+    PROCESS_MEMORY_COUNTERS counters = {.cb = sizeof(counters)};
+
+    if (!GetProcessMemoryInfo(GetCurrentProcess(), &counters, sizeof(counters)))
+        return 0;
+    return (unsigned long)(counters.WorkingSetSize / 1024);
+}
+
+static HRESULT start(
+    const WCHAR *class_name, const WCHAR *url, const WCHAR *path, IBackgroundCopyJob **job)
+{
+    const CLSID *class_id = wcscmp(class_name, L"bits") ? &CLSID_DeliveryOptimization : &bits_class;
+    DWORD context = wcscmp(class_name, L"bits") ? CLSCTX_INPROC_SERVER : CLSCTX_LOCAL_SERVER;
+    IBackgroundCopyManager *manager;
+    GUID id;
+    HRESULT hr;
+
+    *job = NULL;
+    hr = CoCreateInstance(
+        class_id, NULL, context, &IID_IBackgroundCopyManager, (void **)(void *)&manager);
+    if (FAILED(hr))
+        return hr;
+    hr = IBackgroundCopyManager_CreateJob(manager, L"bench", BG_JOB_TYPE_DOWNLOAD, &id, job);
+    IBackgroundCopyManager_Release(manager);
+    if (FAILED(hr))
+        return hr;
+    (void)IBackgroundCopyJob_SetPriority(*job, BG_JOB_PRIORITY_FOREGROUND);
+    return IBackgroundCopyJob_AddFile(*job, url, path);
+}
+
+static BOOL is_running(IBackgroundCopyJob *job)
+{
+    BG_JOB_STATE state = BG_JOB_STATE_ERROR;
+
+    return SUCCEEDED(IBackgroundCopyJob_GetState(job, &state)) &&
+           (state == BG_JOB_STATE_QUEUED || state == BG_JOB_STATE_CONNECTING ||
+               state == BG_JOB_STATE_TRANSFERRING);
+}
+
+static HRESULT download(const WCHAR *class_name, const WCHAR *url, const WCHAR *path)
+{
+    unsigned long idle;
+    unsigned long peak = 0;
+    IBackgroundCopyJob *job;
+    double began;
+    double transferred;
+    HRESULT hr = start(class_name, url, path, &job);
+
+    if (FAILED(hr))
+        return hr;
+    idle = working_set_kib();
+    began = now();
+    hr = IBackgroundCopyJob_Resume(job);
+    while (SUCCEEDED(hr) && is_running(job))
+    {
+        unsigned long current = working_set_kib();
+
+        peak = current > peak ? current : peak;
+        Sleep(5);
+    }
+    transferred = now();
+    if (SUCCEEDED(hr))
+        hr = IBackgroundCopyJob_Complete(job);
+    printf("seconds %.6f\ncomplete_seconds %.6f\nrss_idle_kib %lu\nrss_peak_kib %lu\n",
+        transferred - began, now() - began, idle, peak);
+    IBackgroundCopyJob_Release(job);
+    return hr;
+}
+
+static HRESULT measure_progress(const WCHAR *url, const WCHAR *path)
+{
+    IEnumBackgroundCopyFiles *files = NULL;
+    IBackgroundCopyFile *file = NULL;
+    BG_FILE_PROGRESS progress = {0};
+    unsigned long long calls = 0;
+    double worst = 0;
+    double spent = 0;
+    IBackgroundCopyJob *job;
+    HRESULT hr = start(L"do", url, path, &job);
+
+    if (FAILED(hr) || FAILED(hr = IBackgroundCopyJob_EnumFiles(job, &files)) ||
+        FAILED(hr = IEnumBackgroundCopyFiles_Next(files, 1, &file, NULL)) ||
+        FAILED(hr = IBackgroundCopyJob_Resume(job)))
+        return hr;
+    while (is_running(job))
+    {
+        double began = now();
+        double took;
+
+        for (int i = 0; i < 1000; i++)
+            (void)IBackgroundCopyFile_GetProgress(file, &progress);
+        took = now() - began;
+        spent += took;
+        calls += 1000;
+        worst = took > worst ? took : worst;
+        Sleep(1);
+    }
+    printf("getprogress_ns %.1f\ngetprogress_calls %llu\ngetprogress_worst_1000_us %.1f\n",
+        spent / (double)calls * 1e9, calls, worst * 1e6);
+    IBackgroundCopyFile_Release(file);
+    IEnumBackgroundCopyFiles_Release(files);
+    hr = IBackgroundCopyJob_Complete(job);
+    IBackgroundCopyJob_Release(job);
+    return hr;
+}
+
+int wmain(int argc, WCHAR **argv);
+
+int wmain(int argc, WCHAR **argv)
+{
+    HRESULT hr = E_INVALIDARG;
+
+    if (FAILED(CoInitializeEx(NULL, COINIT_MULTITHREADED)))
+        return 1;
+    if (argc == 5 && !wcscmp(argv[1], L"download"))
+        hr = download(argv[2], argv[3], argv[4]);
+    else if (argc == 4 && !wcscmp(argv[1], L"progress"))
+        hr = measure_progress(argv[2], argv[3]);
+    CoUninitialize();
+    if (FAILED(hr))
+        fprintf(stderr, "bench_client: 0x%08lx\n", (unsigned long)hr);
+    return SUCCEEDED(hr) ? 0 : 1;
+}
