@@ -55,8 +55,7 @@ char *test_get(const char *target)
     assert_non_null(response);
     (void)snprintf(request, sizeof(request),
         "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", target);
-    assert_int_equal(
-        (int)strlen(request), send(connection, request, (int)strlen(request), 0));
+    assert_int_equal((int)strlen(request), send(connection, request, (int)strlen(request), 0));
     for (;;)
     {
         int received;
@@ -105,8 +104,7 @@ unsigned int test_log_count(const char *log)
     return count;
 }
 
-bool test_log_value(
-    const char *log, unsigned int index, const char *key, char *value, size_t size)
+bool test_log_value(const char *log, unsigned int index, const char *key, char *value, size_t size)
 {
     const char *request = find_request(log, index);
     const char *end;

@@ -12,8 +12,8 @@ void test_check_hr(
 {
     if (actual == expected)
         return;
-    print_error("%s is 0x%08lx, not 0x%08lx\n", expression, (unsigned long)actual,
-        (unsigned long)expected);
+    print_error(
+        "%s is 0x%08lx, not 0x%08lx\n", expression, (unsigned long)actual, (unsigned long)expected);
     _fail(file, line);
 }
 
@@ -137,8 +137,8 @@ IBackgroundCopyJob *test_create_job(const struct com_test *test)
     IBackgroundCopyJob *job = NULL;
     GUID id;
 
-    assert_ok(IBackgroundCopyManager_CreateJob(
-        test->manager, L"test", BG_JOB_TYPE_DOWNLOAD, &id, &job));
+    assert_ok(
+        IBackgroundCopyManager_CreateJob(test->manager, L"test", BG_JOB_TYPE_DOWNLOAD, &id, &job));
     assert_non_null(job);
     return job;
 }
@@ -158,8 +158,7 @@ const WCHAR *test_local(struct com_test *test, const WCHAR *name)
     return test->local;
 }
 
-void test_add(
-    struct com_test *test, IBackgroundCopyJob *job, const char *query, const WCHAR *name)
+void test_add(struct com_test *test, IBackgroundCopyJob *job, const char *query, const WCHAR *name)
 {
     assert_ok(IBackgroundCopyJob_AddFile(job, test_url(test, query), test_local(test, name)));
 }
@@ -168,8 +167,8 @@ IDeliveryOptimizationJob *test_do_job(IBackgroundCopyJob *job)
 {
     IDeliveryOptimizationJob *do_job = NULL;
 
-    assert_ok(IBackgroundCopyJob_QueryInterface(
-        job, &IID_IDeliveryOptimizationJob, (void **)&do_job));
+    assert_ok(
+        IBackgroundCopyJob_QueryInterface(job, &IID_IDeliveryOptimizationJob, (void **)&do_job));
     return do_job;
 }
 
@@ -178,13 +177,12 @@ void test_add_ranges(struct com_test *test, IBackgroundCopyJob *job, const char 
 {
     IDeliveryOptimizationJob *do_job = test_do_job(job);
 
-    assert_ok(IDeliveryOptimizationJob_AddFileWithRanges(do_job, L"id", test_url(test, query),
-        test_local(test, name), count, ranges, size));
+    assert_ok(IDeliveryOptimizationJob_AddFileWithRanges(
+        do_job, L"id", test_url(test, query), test_local(test, name), count, ranges, size));
     IDeliveryOptimizationJob_Release(do_job);
 }
 
-IBackgroundCopyJob *test_create_job_of(
-    struct com_test *test, const char *query, const WCHAR *name)
+IBackgroundCopyJob *test_create_job_of(struct com_test *test, const char *query, const WCHAR *name)
 {
     IBackgroundCopyJob *job = test_create_job(test);
 

@@ -68,11 +68,11 @@
 struct com_test
 {
     IBackgroundCopyManager *manager;
-    WCHAR folder[512]; /* exists, is empty, ends with a backslash */
-    unsigned int next; /* numbers what must be unique */
+    WCHAR folder[512];    /* exists, is empty, ends with a backslash */
+    unsigned int next;    /* numbers what must be unique */
     char server_path[64]; /* path of the last URL, for test_log */
-    WCHAR url[4096];   /* the last URL */
-    WCHAR local[1024]; /* the last path */
+    WCHAR url[4096];      /* the last URL */
+    WCHAR local[1024];    /* the last path */
 };
 
 int test_group_setup(void **state);
@@ -95,16 +95,14 @@ const WCHAR *test_url(struct com_test *test, const char *query);
 const WCHAR *test_local(struct com_test *test, const WCHAR *name);
 
 /** Adds the whole object under a URL of its own. */
-void test_add(
-    struct com_test *test, IBackgroundCopyJob *job, const char *query, const WCHAR *name);
+void test_add(struct com_test *test, IBackgroundCopyJob *job, const char *query, const WCHAR *name);
 
 /** Adds parts of it, or with count 0 the whole; size may be DO_UNKNOWN_FILE_SIZE. */
 void test_add_ranges(struct com_test *test, IBackgroundCopyJob *job, const char *query,
     const WCHAR *name, DWORD count, BG_FILE_RANGE *ranges, UINT64 size);
 
 /** A job with one file added by test_add. */
-IBackgroundCopyJob *test_create_job_of(
-    struct com_test *test, const char *query, const WCHAR *name);
+IBackgroundCopyJob *test_create_job_of(struct com_test *test, const char *query, const WCHAR *name);
 
 /** The job's IDeliveryOptimizationJob. */
 IDeliveryOptimizationJob *test_do_job(IBackgroundCopyJob *job);
@@ -138,8 +136,7 @@ ULONG test_refcount(IUnknown *object);
 /** TEST_SIZE_MISSING when there is none. */
 UINT64 test_file_size(const WCHAR *path);
 /** Fails unless bytes [at, at + length) of the file are those from offset on of object seed. */
-void test_expect_pattern(
-    const WCHAR *path, UINT64 at, UINT64 length, UINT64 seed, UINT64 offset);
+void test_expect_pattern(const WCHAR *path, UINT64 at, UINT64 length, UINT64 seed, UINT64 offset);
 /** The file is object seed of this size, whole. */
 void test_expect_object(const WCHAR *path, UINT64 size, UINT64 seed);
 void test_expect_text(const WCHAR *path, const char *text);
@@ -157,8 +154,7 @@ char *test_get(const char *target);
 char *test_log(const struct com_test *test);
 unsigned int test_log_count(const char *log);
 /** Member key of the request at index, as JSON without quotes; false when there is none. */
-bool test_log_value(
-    const char *log, unsigned int index, const char *key, char *value, size_t size);
+bool test_log_value(const char *log, unsigned int index, const char *key, char *value, size_t size);
 /** A port on which nobody listens. */
 unsigned int test_dead_port(void);
 

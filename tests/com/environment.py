@@ -4,10 +4,12 @@
 
     environment.py start --build DIR --dll FILE
     environment.py stop --build DIR
+    environment.py check-registration --build DIR --dll FILE
 
 start: a Wine prefix in DIR/wine (made once, then reused), a wineserver that stays, the fault server
 and, where we may mount one, a tmpfs of 1 MiB to be filled; registers the DLL. stop: ends what start
-began. Notes for run.sh and for stop lie in DIR/com-env. Nothing that stays inherits our pipes,
+began. check-registration: regsvr32 /u must leave nothing behind, and the DLL is registered again.
+Notes for run.sh and for stop lie in DIR/com-env. Nothing that stays inherits our pipes,
 else CTest would wait for it.
 """
 
@@ -21,6 +23,20 @@ import time
 
 SERVER = pathlib.Path(__file__).resolve().parent.parent / "server" / "fault_server.py"
 FULL_DIR_BYTES = 1 << 20
+# Class, type library, AppID, the interfaces that are ours alone, the module.
+REGISTERED = [
+    "{5b99fa76-721c-423c-adac-56d03c8a8007}",
+    "{6a1fae95-21b8-46c4-a0c9-5d5fae106ef0}",
+    "{379001de-7108-4a45-8a74-6cd0a9fbef2c}",
+    "{400e2d4a-1431-4c1a-a748-39ca472cfdb1}",
+    "{fbbd7fc0-c147-4727-a38d-827ef071ee77}",
+    "{d166e8e3-a90e-4392-8e87-05e996d3747d}",
+    "{ee2584cf-a69c-4848-b633-2649962b3ef7}",
+    "{18995a26-bf59-4abe-9f8b-d5092d5a2405}",
+    "{b76b9699-e99e-4101-803f-a20e325d93e2}",
+    "{3a87296f-6ec2-4126-ab29-e3f8dc4cc390}",
+    "dosvc.dll",
+]
 SILENT = {
     "stdin": subprocess.DEVNULL,
     "stdout": subprocess.DEVNULL,
@@ -68,11 +84,37 @@ class Environment:
         if not (self.prefix / "system.reg").is_file():
             if self.run("wine", "wineboot", "-i") != 0:
                 sys.exit("wineboot failed")
-        code = self.run("wine", "regsvr32", "/s", str(dll), timeout=60)
-        if code != 0:
-            sys.exit(f"regsvr32 {dll}: exit code {code}")
+        self.register(dll)
         self.mount_full_dir()
         print(f"server on port {self.port_file.read_text().strip()}, prefix {self.prefix}")
+
+    def register(self, dll, *options):
+        code = self.run("wine", "regsvr32", "/s", *options, str(dll), timeout=60)
+        if code != 0:
+            sys.exit(f"regsvr32 {' '.join(options)} {dll}: exit code {code}")
+
+    def read_classes(self):
+        """HKEY_CLASSES_ROOT as text, in lower case."""
+        path = self.notes / "classes.reg"
+        key = "HKEY_LOCAL_MACHINE\\Software\\Classes"
+        if self.run("wine", "reg", "export", key, "Z:" + str(path), "/y", timeout=60) != 0:
+            sys.exit(f"{key} cannot be exported")
+        return path.read_text(encoding="utf-16").lower()
+
+    def check_registration(self, dll):
+        """Twice each, since registering again must be harmless, and so must /u without need."""
+        self.register(dll)
+        with_dll = self.read_classes()
+        self.register(dll, "/u")
+        without_dll = self.read_classes()
+        code = self.run("wine", "regsvr32", "/s", "/u", str(dll), timeout=60)
+        self.register(dll)
+        wrong = [f"{text} stays" for text in REGISTERED if text in without_dll]
+        wrong += [f"{text} is missing" for text in REGISTERED[:3] if text not in with_dll]
+        wrong += [f"a second /u: exit code {code}"] if code else []
+        wrong += ["registering again differs"] if self.read_classes() != with_dll else []
+        if wrong:
+            sys.exit("\n".join(wrong))
 
     def start_server(self):
         process = subprocess.Popen(
@@ -117,7 +159,7 @@ class Environment:
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
-    parser.add_argument("action", choices=["start", "stop"])
+    parser.add_argument("action", choices=["start", "stop", "check-registration"])
     parser.add_argument("--build", type=pathlib.Path, required=True)
     parser.add_argument("--dll", type=pathlib.Path)
     arguments = parser.parse_args()
@@ -125,7 +167,9 @@ def main():
     if arguments.action == "stop":
         environment.stop()
     elif not arguments.dll:
-        parser.error("start needs --dll")
+        parser.error("--dll is missing")
+    elif arguments.action == "check-registration":
+        environment.check_registration(arguments.dll.resolve())
     else:
         environment.start(arguments.dll.resolve())
 

@@ -31,8 +31,7 @@ static bool read_class_value(const WCHAR *key, const WCHAR *name, WCHAR *value, 
 {
     DWORD size = count * (DWORD)sizeof(*value);
 
-    return !RegGetValueW(HKEY_CLASSES_ROOT, key, name, RRF_RT_REG_SZ | RRF_RT_REG_EXPAND_SZ, NULL,
-        value, &size);
+    return !RegGetValueW(HKEY_CLASSES_ROOT, key, name, RRF_RT_REG_SZ, NULL, value, &size);
 }
 
 /* Broken: COM does not find the server, or puts it into a host of another apartment. */
@@ -94,8 +93,8 @@ static void test_class_create_instance_gives_each_first_interface(void **state)
         IClassFactory_Release(factory);
         assert_int_equal(0, IUnknown_Release(object));
         object = TEST_POISON;
-        assert_ok(CoCreateInstance(&CLSID_DeliveryOptimization, NULL, CLSCTX_INPROC_SERVER,
-            iids[i], (void **)&object));
+        assert_ok(CoCreateInstance(
+            &CLSID_DeliveryOptimization, NULL, CLSCTX_INPROC_SERVER, iids[i], (void **)&object));
         assert_int_equal(0, IUnknown_Release(object));
     }
 }
@@ -105,12 +104,15 @@ static void test_class_factory_answers_its_interfaces_only(void **state)
 {
     const IID *const iids[] = {&IID_IUnknown, &IID_IClassFactory};
     IClassFactory *factory = get_factory();
+    HRESULT hr;
 
     (void)state;
     test_check_interfaces((IUnknown *)factory, iids, TEST_COUNT_OF(iids));
     test_check_no_interface((IUnknown *)factory, &IID_IBackgroundCopyManager);
     test_check_no_interface((IUnknown *)factory, &IID_IDispatch);
-    assert_hr(E_INVALIDARG, IClassFactory_CreateInstance(factory, NULL, &IID_IUnknown, NULL));
+    /* The documentation of COM names both codes. */
+    hr = IClassFactory_CreateInstance(factory, NULL, &IID_IUnknown, NULL);
+    assert_true(hr == E_POINTER || hr == E_INVALIDARG);
     IClassFactory_Release(factory);
 }
 
@@ -121,12 +123,13 @@ static void test_class_aggregation_is_refused(void **state)
     IClassFactory *factory = get_factory();
     void *object = TEST_POISON;
 
-    assert_hr(CLASS_E_NOAGGREGATION, IClassFactory_CreateInstance(factory,
-        (IUnknown *)test->manager, &IID_IUnknown, &object));
+    assert_hr(CLASS_E_NOAGGREGATION,
+        IClassFactory_CreateInstance(factory, (IUnknown *)test->manager, &IID_IUnknown, &object));
     assert_null(object);
     object = TEST_POISON;
-    assert_hr(CLASS_E_NOAGGREGATION, IClassFactory_CreateInstance(factory,
-        (IUnknown *)test->manager, &IID_IBackgroundCopyManager, &object));
+    assert_hr(
+        CLASS_E_NOAGGREGATION, IClassFactory_CreateInstance(factory, (IUnknown *)test->manager,
+                                   &IID_IBackgroundCopyManager, &object));
     assert_null(object);
     IClassFactory_Release(factory);
 }
@@ -233,6 +236,7 @@ static void test_class_get_class_object_refuses_other_classes(void **state)
 {
     struct module module;
     void *out = TEST_POISON;
+    HRESULT hr;
 
     (void)state;
     load_module(&module);
@@ -243,8 +247,8 @@ static void test_class_get_class_object_refuses_other_classes(void **state)
     assert_hr(E_NOINTERFACE,
         module.get_class_object(&CLSID_DeliveryOptimization, &IID_IBackgroundCopyJob, &out));
     assert_null(out);
-    assert_hr(E_INVALIDARG,
-        module.get_class_object(&CLSID_DeliveryOptimization, &IID_IClassFactory, NULL));
+    hr = module.get_class_object(&CLSID_DeliveryOptimization, &IID_IClassFactory, NULL);
+    assert_true(hr == E_POINTER || hr == E_INVALIDARG);
     assert_true(FreeLibrary(module.handle));
 }
 
@@ -286,13 +290,12 @@ static void download_something(const struct module *module)
     (void)_snwprintf(url, TEST_COUNT_OF(url), L"%hs/com-unload-%lu?size=100k", test_server(),
         GetCurrentProcessId());
     assert_true(GetTempPathW(400, path) > 0);
-    (void)_snwprintf(
-        path + wcslen(path), 100, L"dosvc-com-unload-%lu", GetCurrentProcessId());
+    (void)_snwprintf(path + wcslen(path), 100, L"dosvc-com-unload-%lu", GetCurrentProcessId());
     assert_ok(IClassFactory_CreateInstance(
         factory, NULL, &IID_IBackgroundCopyManager, (void **)&manager));
     IClassFactory_Release(factory);
-    assert_ok(IBackgroundCopyManager_CreateJob(
-        manager, L"unload", BG_JOB_TYPE_DOWNLOAD, &id, &job));
+    assert_ok(
+        IBackgroundCopyManager_CreateJob(manager, L"unload", BG_JOB_TYPE_DOWNLOAD, &id, &job));
     assert_ok(IBackgroundCopyJob_AddFile(job, url, path));
     test_fetch(job);
     test_expect_object(path, 100 << 10, 1);

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* 600 KiB, of which the first answer gives only 300. */
+#define FIRST_STALLS "size=600k&fail_first=1&fail_how=stall&fail_at=300k"
+
 /* Broken: nothing can be downloaded, or it lies under its name too early. */
 static void test_download_whole_file_appears_with_complete(void **state)
 {
@@ -39,8 +42,7 @@ static void test_download_whole_file_appears_with_complete(void **state)
 /* Broken: an object without content never ends, or leaves no file. */
 static void test_download_empty_file(void **state)
 {
-    static const char *const queries[] = {
-        "size=0", "size=0&chunked=1", "size=0&no_length=1"};
+    static const char *const queries[] = {"size=0", "size=0&chunked=1", "size=0&no_length=1"};
     struct com_test *test = *state;
 
     for (size_t i = 0; i < TEST_COUNT_OF(queries); i++)
@@ -204,7 +206,7 @@ static void test_download_complete_can_be_repeated_after_a_failed_rename(void **
 static void test_download_resume_continues_with_if_range(void **state)
 {
     struct com_test *test = *state;
-    IBackgroundCopyJob *job = test_create_job_of(test, "size=600k&rate=200k", L"a");
+    IBackgroundCopyJob *job = test_create_job_of(test, FIRST_STALLS, L"a");
     bool continued = false;
     char wanted[64], value[256];
     UINT64 have;
@@ -247,10 +249,10 @@ static void test_download_changed_object_starts_again(void **state)
     {
         const char *query;
         UINT64 size;
-    } rows[] = {{"size=600k&rate=300k&changed_after=2", 600 << 10},
-        {"size=600k&rate=300k&changed_size_after=2", (600 << 10) + 1},
-        {"size=600k&rate=300k&changed_after=2&etag=none", 600 << 10},
-        {"size=600k&rate=300k&changed_after=2&weak=1", 600 << 10}};
+    } rows[] = {{FIRST_STALLS "&changed_after=2", 600 << 10},
+        {FIRST_STALLS "&changed_size_after=2", (600 << 10) + 1},
+        {FIRST_STALLS "&changed_after=2&etag=none", 600 << 10},
+        {FIRST_STALLS "&changed_after=2&weak=1", 600 << 10}};
     struct com_test *test = *state;
 
     for (size_t i = 0; i < TEST_COUNT_OF(rows); i++)
@@ -270,8 +272,8 @@ static void test_download_changed_object_starts_again(void **state)
 /* Broken: a server without validators or ranges makes Resume build a wrong file. */
 static void test_download_resume_without_range_support_starts_again(void **state)
 {
-    static const char *const queries[] = {"size=600k&rate=300k&ignore_range=1",
-        "size=600k&rate=300k&etag=none&last_modified=none"};
+    static const char *const queries[] = {
+        FIRST_STALLS "&ignore_range=1", FIRST_STALLS "&etag=none&last_modified=none"};
     struct com_test *test = *state;
 
     for (size_t i = 0; i < TEST_COUNT_OF(queries); i++)
@@ -373,10 +375,10 @@ static void test_download_cancel_deletes_its_own_file_only(void **state)
 /* Broken: servers that redirect, or that do not tell a length, cannot be used. */
 static void test_download_other_framings(void **state)
 {
-    static const char *const queries[] = {"size=100k&redirect=3", "size=100k&redirect=1&redirect_status=307",
-        "size=100k&chunked=1", "size=100k&no_length=1", "size=100k&http10=1",
-        "size=100k&close=1", "size=100k&accept_ranges=omit", "size=100k&etag=none",
-        "size=100k&header_flood=20", "size=2m&chunked=1&rate=4m"};
+    static const char *const queries[] = {"size=100k&redirect=3",
+        "size=100k&redirect=1&redirect_status=307", "size=100k&chunked=1", "size=100k&no_length=1",
+        "size=100k&http10=1", "size=100k&close=1", "size=100k&accept_ranges=omit",
+        "size=100k&etag=none", "size=100k&header_flood=20", "size=2m&chunked=1&rate=4m"};
     struct com_test *test = *state;
 
     for (size_t i = 0; i < TEST_COUNT_OF(queries); i++)

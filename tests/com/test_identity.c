@@ -22,10 +22,12 @@ enum object_kind
 
 static const IID *const manager_iids[] = {
     &IID_IUnknown, &IID_IBackgroundCopyManager, &IID_IClientSecurity};
-static const IID *const job_iids[] = {&IID_IUnknown, &IID_IBackgroundCopyJob,
-    &IID_IDeliveryOptimizationJob, &IID_IClientSecurity};
-static const IID *const file_iids[] = {&IID_IUnknown, &IID_IBackgroundCopyFile,
-    &IID_IBackgroundCopyFile2, &IID_IClientSecurity};
+static const IID *const job_iids[] = {
+    &IID_IUnknown, &IID_IBackgroundCopyJob, &IID_IDeliveryOptimizationJob, &IID_IClientSecurity};
+static const IID *const file_iids[] = {
+    &IID_IUnknown, &IID_IBackgroundCopyFile, &IID_IClientSecurity};
+static const IID *const file2_iids[] = {
+    &IID_IUnknown, &IID_IBackgroundCopyFile, &IID_IBackgroundCopyFile2, &IID_IClientSecurity};
 static const IID *const error_iids[] = {
     &IID_IUnknown, &IID_IBackgroundCopyError, &IID_IClientSecurity};
 static const IID *const job_enumerator_iids[] = {
@@ -66,10 +68,10 @@ static void open_objects(struct com_test *test, struct objects *objects)
     objects->kind[OBJECT_MANAGER] = (IUnknown *)test_create_manager();
     objects->kind[OBJECT_JOB] = (IUnknown *)job;
     objects->kind[OBJECT_FILE] = (IUnknown *)test_file(job, 0);
-    assert_ok(IBackgroundCopyJob_GetError(
-        job, (IBackgroundCopyError **)&objects->kind[OBJECT_ERROR]));
-    assert_ok(IBackgroundCopyManager_EnumJobs(test->manager, 0,
-        (IEnumBackgroundCopyJobs **)&objects->kind[OBJECT_JOB_ENUMERATOR]));
+    assert_ok(
+        IBackgroundCopyJob_GetError(job, (IBackgroundCopyError **)&objects->kind[OBJECT_ERROR]));
+    assert_ok(IBackgroundCopyManager_EnumJobs(
+        test->manager, 0, (IEnumBackgroundCopyJobs **)&objects->kind[OBJECT_JOB_ENUMERATOR]));
     assert_ok(IBackgroundCopyJob_EnumFiles(
         job, (IEnumBackgroundCopyFiles **)&objects->kind[OBJECT_FILE_ENUMERATOR]));
 }
@@ -94,11 +96,21 @@ static void test_identity_interfaces_are_one_object(void **state)
     close_objects(&objects);
 }
 
+/* Broken: a client that asks for the ranges of a file gets another object, or none. */
+static void test_identity_file2_is_the_file(void **state)
+{
+    struct objects objects;
+
+    open_objects(*state, &objects);
+    test_check_interfaces(objects.kind[OBJECT_FILE], file2_iids, TEST_COUNT_OF(file2_iids));
+    close_objects(&objects);
+}
+
 /* Broken: what is a probe for .NET or script gets a wrong vtable, or garbage. */
 static void test_identity_foreign_interfaces_are_refused(void **state)
 {
-    const IID *const never[] = {&IID_IDispatch, &IID_IProvideClassInfo, &IID_IClassFactory,
-        &IID_IStream, &IID_NULL};
+    const IID *const never[] = {
+        &IID_IDispatch, &IID_IProvideClassInfo, &IID_IClassFactory, &IID_IStream, &IID_NULL};
     struct objects objects;
 
     open_objects(*state, &objects);
@@ -143,8 +155,8 @@ static void test_identity_references_balance(void **state)
         assert_ok(IUnknown_QueryInterface(object, kinds[i].iids[1], (void **)&other));
         assert_int_equal(before + 1, test_refcount(object));
         IUnknown_Release(other);
-        assert_hr(E_NOINTERFACE,
-            IUnknown_QueryInterface(object, kinds[i].foreign, (void **)&other));
+        assert_hr(
+            E_NOINTERFACE, IUnknown_QueryInterface(object, kinds[i].foreign, (void **)&other));
         assert_int_equal(before, test_refcount(object));
     }
     /* Enumerators, the error and a manager of one's own are nobody else's. */
@@ -288,8 +300,8 @@ static void use_job(struct visit *visit, IBackgroundCopyJob *job)
     if (SUCCEEDED(visit->hr = IBackgroundCopyJob_GetState(job, &visit->state)) &&
         SUCCEEDED(visit->hr = IBackgroundCopyJob_GetId(job, &id)) &&
         SUCCEEDED(visit->hr = IBackgroundCopyJob_SetDisplayName(job, L"visited")))
-        visit->hr = CoSetProxyBlanket((IUnknown *)job, (DWORD)-1, (DWORD)-1,
-            COLE_DEFAULT_PRINCIPAL, 0, 3, NULL, 0x20);
+        visit->hr = CoSetProxyBlanket(
+            (IUnknown *)job, (DWORD)-1, (DWORD)-1, COLE_DEFAULT_PRINCIPAL, 0, 3, NULL, 0x20);
 }
 
 static void create_and_marshal(struct visit *visit)
@@ -334,8 +346,8 @@ static DWORD WINAPI run_visit(void *argument)
     {
         IBackgroundCopyJob *job = NULL;
 
-        visit->hr = CoGetInterfaceAndReleaseStream(
-            visit->stream, &IID_IBackgroundCopyJob, (void **)&job);
+        visit->hr =
+            CoGetInterfaceAndReleaseStream(visit->stream, &IID_IBackgroundCopyJob, (void **)&job);
         if (SUCCEEDED(visit->hr))
         {
             use_job(visit, job);
@@ -414,6 +426,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         COM_TEST(test_identity_interfaces_are_one_object),
+        COM_TEST(test_identity_file2_is_the_file),
         COM_TEST(test_identity_foreign_interfaces_are_refused),
         COM_TEST(test_identity_query_interface_without_out_pointer_fails),
         COM_TEST(test_identity_references_balance),

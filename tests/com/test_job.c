@@ -179,8 +179,8 @@ static void test_job_null_arguments_are_refused(void **state)
     assert_hr(E_INVALIDARG, IBackgroundCopyJob_EnumFiles(job, NULL));
     assert_hr(E_INVALIDARG, IBackgroundCopyJob_GetNoProgressTimeout(job, NULL));
     assert_hr(E_INVALIDARG, IBackgroundCopyManager_EnumJobs(test->manager, 0, NULL));
-    assert_hr(E_INVALIDARG,
-        IBackgroundCopyManager_GetErrorDescription(test->manager, E_FAIL, 0, NULL));
+    assert_hr(
+        E_INVALIDARG, IBackgroundCopyManager_GetErrorDescription(test->manager, E_FAIL, 0, NULL));
     assert_ok(IBackgroundCopyManager_GetErrorDescription(
         test->manager, DO_E_JOB_NOT_FOUND, 0x409, &text));
     assert_true(wcslen(text) > 10);

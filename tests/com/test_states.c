@@ -215,8 +215,7 @@ static void test_states_final_ones_answer_getters_only(void **state)
         IBackgroundCopyFile_Release(test_file(job, 0));
         assert_hr(DO_E_ERROR_INFORMATION_UNAVAILABLE, IBackgroundCopyJob_GetError(job, &error));
         assert_hr(DO_E_INVALID_STATE, IBackgroundCopyJob_SetDisplayName(job, L"late"));
-        assert_hr(
-            DO_E_INVALID_STATE, IBackgroundCopyJob_SetPriority(job, BG_JOB_PRIORITY_LOW));
+        assert_hr(DO_E_INVALID_STATE, IBackgroundCopyJob_SetPriority(job, BG_JOB_PRIORITY_LOW));
         assert_hr(DO_E_INVALID_STATE, IBackgroundCopyJob_SetNoProgressTimeout(job, 10));
         IBackgroundCopyJob_Release(job);
     }
