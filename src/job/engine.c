@@ -130,6 +130,10 @@ static HRESULT create_engine(const struct do_engine_config *config, struct do_en
     atomic_init(&created->env.wants_blocks, false);
     created->env.settings = (struct do_request_settings){config->connect_timeout_ms,
         config->stall_timeout_s, config->http_buffer_bytes, config->https_buffer_bytes};
+    /* Room for one read of the largest buffer, as far as the pool reaches. */
+    created->env.resume_blocks = config->http_buffer_bytes / DO_BLOCK_SIZE + 1;
+    if (created->env.resume_blocks > config->block_count / 2)
+        created->env.resume_blocks = config->block_count / 2 ? config->block_count / 2 : 1;
     do_loop_op_init(&created->quit_op, on_quit, created);
     if (FAILED(hr = open_database(created, config->database_path)) ||
         FAILED(hr = do_loop_create(&created->env.loop)) ||

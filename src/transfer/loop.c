@@ -50,7 +50,7 @@ struct do_loop
     bool collects;          /* pauses are fine enough */
     bool quit;
     bool bytes_came;
-    bool curl_ended; /* a transfer ended: what follows it should not wait */
+    bool hurries; /* more is there already: a transfer ended, or a full buffer was read */
 };
 
 HRESULT do_loop_create(struct do_loop **loop)
@@ -302,7 +302,7 @@ static void run_curl(struct do_loop *loop)
         if (!slot)
             continue;
         ended = *slot;
-        loop->curl_ended = true;
+        loop->hurries = true;
         do_loop_remove_curl_on_loop(loop, curl);
         ended.done(ended.ctx, result);
     }
@@ -316,6 +316,11 @@ bool do_loop_rest_on_loop(struct do_loop *loop, struct do_loop_op *op)
     if (do_list_is_empty(&op->link))
         do_list_add_tail(&loop->resting, &op->link);
     return true;
+}
+
+void do_loop_hurry_on_loop(struct do_loop *loop)
+{
+    loop->hurries = true;
 }
 
 static void run_resting(struct do_loop *loop)
@@ -369,7 +374,7 @@ static void begin_round(struct do_loop *loop)
     do_mutex_unlock(&loop->lock);
     loop->now_ms = do_clock_ms();
     loop->bytes_came = false;
-    loop->curl_ended = false;
+    loop->hurries = false;
 }
 
 void do_loop_run(struct do_loop *loop, do_loop_fn before_wait, void *ctx)
@@ -384,7 +389,7 @@ void do_loop_run(struct do_loop *loop, do_loop_fn before_wait, void *ctx)
         run_curl(loop);
         if (before_wait)
             before_wait(ctx);
-        if (loop->quit || loop->curl_ended)
+        if (loop->quit || loop->hurries)
             continue;
         if (loop->bytes_came)
             pause_briefly(loop);

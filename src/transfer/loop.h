@@ -95,4 +95,7 @@ void do_loop_remove_curl_on_loop(struct do_loop *loop, CURL *curl);
  */
 bool do_loop_rest_on_loop(struct do_loop *loop, struct do_loop_op *op);
 
+/** More is there to be read already: the next round comes without a pause. */
+void do_loop_hurry_on_loop(struct do_loop *loop);
+
 #endif

@@ -34,8 +34,10 @@ struct do_request
     HRESULT verdict; /* why one of our callbacks ended the exchange */
     bool running;
     bool head_told;
-    bool paused; /* by the owner, who has no room */
-    bool rests;  /* until the next round of the loop */
+    bool paused;           /* by the owner, who has no room */
+    bool rests;            /* until the next round of the loop */
+    uint32_t buffer_bytes; /* what one read can bring */
+    uint32_t round_bytes;  /* what this round has brought */
     struct do_loop_op rest_op;
 };
 
@@ -70,8 +72,9 @@ static HRESULT hr_of(const struct do_request *request, CURLcode code)
         return request->verdict;
     if (FAILED(request->tls.verdict))
         return request->tls.verdict;
-    /* The scheme of the first URL was checked; what remains is the target of a redirection. */
-    if (code == CURLE_UNSUPPORTED_PROTOCOL && request->head.status / 100 == 3)
+    /* The first URL was checked; what libcurl refuses later is the target of a redirection. */
+    if ((code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT) &&
+        request->head.status / 100 == 3)
         return DO_HR_NET_REDIRECT_FAILED;
     for (size_t i = 0; i < DO_COUNT_OF(curl_codes); i++)
     {
@@ -98,13 +101,23 @@ static HRESULT tell_head(struct do_request *request)
     return request->events->on_head(request->ctx, &request->head);
 }
 
-/* libcurl would read again and again in small pieces; one large read a round is cheaper. */
-static void rest(struct do_request *request)
+/*
+ * libcurl would read again and again in small pieces; one large read a round is cheaper. When it
+ * filled the buffer there is more, and the next round should come at once.
+ */
+static void rest(struct do_request *request, size_t length)
 {
-    if (request->rests || !do_loop_rest_on_loop(request->loop, &request->rest_op))
-        return;
-    request->rests = true;
-    (void)curl_easy_pause(request->curl, CURLPAUSE_RECV);
+    if (!request->rests)
+    {
+        if (!do_loop_rest_on_loop(request->loop, &request->rest_op))
+            return;
+        request->rests = true;
+        request->round_bytes = 0;
+        (void)curl_easy_pause(request->curl, CURLPAUSE_RECV);
+    }
+    request->round_bytes += (uint32_t)length;
+    if (request->round_bytes >= request->buffer_bytes)
+        do_loop_hurry_on_loop(request->loop);
 }
 
 static void end_rest(void *ctx)
@@ -112,8 +125,12 @@ static void end_rest(void *ctx)
     struct do_request *request = ctx;
 
     request->rests = false;
-    if (request->running && !request->paused)
+    if (!request->running || request->paused)
+        return;
+    if (request->events->has_room(request->ctx, request->buffer_bytes))
         (void)curl_easy_pause(request->curl, CURLPAUSE_CONT);
+    else
+        request->paused = true;
 }
 
 static size_t on_curl_data(char *data, size_t size, size_t count, void *ctx)
@@ -133,7 +150,7 @@ static size_t on_curl_data(char *data, size_t size, size_t count, void *ctx)
         request->paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }
-    rest(request);
+    rest(request, length);
     return length;
 }
 
@@ -277,7 +294,8 @@ static HRESULT set_url(struct do_request *request, const char *url)
         hr = E_OUTOFMEMORY;
     /* Refused while libcurl still holds the buffer of an exchange that failed; that one serves too.
      */
-    (void)curl_easy_setopt(request->curl, CURLOPT_BUFFERSIZE, (long)buffer_bytes);
+    if (curl_easy_setopt(request->curl, CURLOPT_BUFFERSIZE, (long)buffer_bytes) == CURLE_OK)
+        request->buffer_bytes = buffer_bytes;
     curl_url_cleanup(request->url);
     request->url = parsed;
     return hr;

@@ -38,6 +38,12 @@ struct do_request_events
      */
     HRESULT (*on_data)(void *ctx, const void *data, size_t length);
 
+    /**
+     * Whether the owner has room for one read of up to length bytes. With false the request pauses
+     * as after S_FALSE, but before it reads.
+     */
+    bool (*has_room)(void *ctx, size_t length);
+
     /** The exchange is over. The request may be started again from here. */
     void (*on_end)(void *ctx, HRESULT hr);
 };

@@ -122,7 +122,8 @@ static void on_written(void *ctx, size_t length, HRESULT hr)
         acquire(transfer);
         do_loop_post(env->loop, &transfer->written_op);
     }
-    else if (atomic_load(&env->wants_blocks))
+    else if (atomic_load(&env->wants_blocks) &&
+             do_block_pool_available(env->pool) >= env->resume_blocks)
         do_loop_wake(env->loop);
     release(transfer);
 }
@@ -212,21 +213,30 @@ static void fail(struct do_transfer *transfer, HRESULT hr)
         end_attempt(transfer, FAILED(written) ? written : hr);
 }
 
-/* Every byte was received and written. */
-static void finish(struct do_transfer *transfer)
+/* Marks the file as transferred if every byte is written. Nothing may be queued. */
+static bool settle(struct do_transfer *transfer)
 {
     uint64_t size = do_plan_local_size(&transfer->plan);
 
-    if (!do_part_file_is_written(*transfer->part, size))
+    if (size == DO_SIZE_UNKNOWN || !*transfer->part ||
+        !do_part_file_is_written(*transfer->part, size))
+        return false;
+    transfer->file->transferred = true;
+    do_progress_set_total(transfer->progress, size);
+    do_progress_set_flags(transfer->progress, true, false);
+    return true;
+}
+
+/* Every byte was received and written. */
+static void finish(struct do_transfer *transfer)
+{
+    if (!settle(transfer))
     {
         do_log(DO_LOG_ERROR, DO_LOG_XFER, "%s misses bytes that were counted",
             do_part_file_path(*transfer->part));
         end_attempt(transfer, E_UNEXPECTED);
         return;
     }
-    transfer->file->transferred = true;
-    do_progress_set_total(transfer->progress, size);
-    do_progress_set_flags(transfer->progress, true, false);
     do_recorder_end(transfer->env->recorder, transfer->recording, true, true);
     transfer->recording = NULL;
     end_attempt(transfer, S_OK);
@@ -416,6 +426,20 @@ static HRESULT pause_for_block(struct do_transfer *transfer)
     do_list_add_tail(&transfer->env->paused, &transfer->paused_link);
     atomic_store(&transfer->env->wants_blocks, true);
     return S_FALSE;
+}
+
+/* Stopping before a read costs nothing; libcurl must copy what it has read and cannot deliver. */
+static bool has_room(void *ctx, size_t length)
+{
+    struct do_transfer *transfer = ctx;
+    size_t needed = length / DO_BLOCK_SIZE + 1;
+
+    if (needed > transfer->env->resume_blocks)
+        needed = transfer->env->resume_blocks;
+    if (do_block_pool_available(transfer->env->pool) >= needed)
+        return true;
+    (void)pause_for_block(transfer);
+    return false;
 }
 
 static void begin_block(struct do_transfer *transfer, struct do_block *block)
@@ -633,6 +657,7 @@ HRESULT do_transfer_create(struct do_transfer_env *env, struct do_file_record *f
     static const struct do_request_events events = {
         .on_head = on_head,
         .on_data = on_data,
+        .has_room = has_room,
         .on_end = on_request_end,
     };
     struct do_transfer *created;
@@ -682,7 +707,7 @@ void do_transfer_release_on_loop(struct do_transfer *transfer, bool keep)
         do_transfer_stop_on_loop(transfer);
     do_request_destroy(transfer->request);
     transfer->request = NULL;
-    do_recorder_end(transfer->env->recorder, transfer->recording, keep, false);
+    do_recorder_end(transfer->env->recorder, transfer->recording, keep, keep && settle(transfer));
     transfer->recording = NULL;
     do_plan_finish(&transfer->plan);
     do_range_set_finish(&transfer->claimed);
@@ -704,7 +729,7 @@ void do_transfer_env_feed_on_loop(struct do_transfer_env *env)
     struct do_list waiting;
     struct do_list *link;
 
-    if (do_list_is_empty(&env->paused) || !do_block_pool_available(env->pool))
+    if (do_list_is_empty(&env->paused) || do_block_pool_available(env->pool) < env->resume_blocks)
         return;
     atomic_store(&env->wants_blocks, false);
     do_list_init(&waiting);

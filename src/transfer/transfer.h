@@ -34,6 +34,7 @@ struct do_transfer_env
     struct do_recorder *recorder;
     struct do_queue_db *db;
     struct do_request_settings settings;
+    size_t resume_blocks; /* so many free blocks end the wait of transfers for one */
 
     /* On the loop: transfers that wait for a block. */
     struct do_list paused;

@@ -4,6 +4,8 @@
  */
 #include "transfer/url.h"
 
+#include <string.h>
+
 #include "base/str.h"
 
 HRESULT do_url_parse(const char *url, CURLU **parsed)
@@ -14,6 +16,9 @@ HRESULT do_url_parse(const char *url, CURLU **parsed)
 
     *parsed = NULL;
     if (!do_str_starts_nocase(url, "http://") && !do_str_starts_nocase(url, "https://"))
+        return hr;
+    /* An empty host is no host; libcurl would take the next part for it. RFC 9110 4.2.1 */
+    if (strchr("/?#", strstr(url, "://")[3]))
         return hr;
     for (const char *c = url; *c; c++)
     {

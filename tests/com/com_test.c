@@ -255,7 +255,8 @@ void test_wait_state(IBackgroundCopyJob *job, BG_JOB_STATE wanted)
     fail();
 }
 
-void test_wait_bytes(IBackgroundCopyJob *job, UINT64 bytes)
+/* Waits until the job, which must be transferring, has at least this much. */
+static void wait_progress(IBackgroundCopyJob *job, UINT64 bytes, ULONG files)
 {
     ULONGLONG end = GetTickCount64() + TEST_PATIENCE_MS;
     BG_JOB_PROGRESS progress = {0};
@@ -264,13 +265,24 @@ void test_wait_bytes(IBackgroundCopyJob *job, UINT64 bytes)
     {
         assert_int_equal(BG_JOB_STATE_TRANSFERRING, test_state(job));
         assert_ok(IBackgroundCopyJob_GetProgress(job, &progress));
-        if (progress.BytesTransferred >= bytes)
+        if (progress.BytesTransferred >= bytes && progress.FilesTransferred >= files)
             return;
         Sleep(TEST_POLL_MS);
     }
-    print_error("%llu bytes came, not %llu\n", (unsigned long long)progress.BytesTransferred,
-        (unsigned long long)bytes);
+    print_error("%llu bytes and %lu files came, not %llu and %lu\n",
+        (unsigned long long)progress.BytesTransferred, progress.FilesTransferred,
+        (unsigned long long)bytes, files);
     fail();
+}
+
+void test_wait_bytes(IBackgroundCopyJob *job, UINT64 bytes)
+{
+    wait_progress(job, bytes, 0);
+}
+
+void test_wait_files(IBackgroundCopyJob *job, ULONG files)
+{
+    wait_progress(job, 0, files);
 }
 
 BG_JOB_STATE test_wait_end(IBackgroundCopyJob *job)

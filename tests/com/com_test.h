@@ -114,6 +114,8 @@ BG_JOB_STATE test_state(IBackgroundCopyJob *job);
 void test_wait_state(IBackgroundCopyJob *job, BG_JOB_STATE wanted);
 /** Waits until the job, which must be transferring, has at least this many bytes. */
 void test_wait_bytes(IBackgroundCopyJob *job, UINT64 bytes);
+/** Waits until so many files of the job, which must be transferring, are transferred. */
+void test_wait_files(IBackgroundCopyJob *job, ULONG files);
 /** Waits for TRANSFERRED or ERROR, and returns which. */
 BG_JOB_STATE test_wait_end(IBackgroundCopyJob *job);
 
