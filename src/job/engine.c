@@ -285,7 +285,8 @@ static struct do_job *first_queued(const struct do_engine *engine)
     {
         struct do_job *job = DO_LIST_ENTRY(link, struct do_job, link);
 
-        if (job->state == DO_JOB_QUEUED && (!best || job->record.priority < best->record.priority))
+        if (job->state == DO_JOB_QUEUED && !job->halted &&
+            (!best || job->record.priority < best->record.priority))
             best = job;
     }
     return best;

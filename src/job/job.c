@@ -567,7 +567,10 @@ static void halt_on_loop(void *ctx)
     if (FAILED(change->hr = do_job_state_after_call(job->state, *call, &next)))
         return;
     if (next != job->state)
+    {
         do_job_halt_on_loop(job);
+        job->halted = true;
+    }
 }
 
 static void suspend_on_loop(void *ctx)
@@ -576,6 +579,7 @@ static void suspend_on_loop(void *ctx)
     struct do_job *job = change->job;
     enum do_job_state next;
 
+    job->halted = false;
     if (SUCCEEDED(change->hr = do_job_state_after_call(job->state, DO_CALL_SUSPEND, &next)) &&
         next != job->state)
     {
@@ -713,8 +717,9 @@ static void complete_failed_on_loop(void *ctx)
     struct change *change = ctx;
     struct do_job *job = change->job;
 
+    job->halted = false;
     do_job_set_error_on_loop(job, change->hr, DO_ERROR_CONTEXT_LOCAL_FILE, change->argument);
-    if (job->state == DO_JOB_TRANSFERRING || job->state == DO_JOB_TRANSIENT_ERROR)
+    if (do_job_state_is_active(job->state))
     {
         do_job_set_state_on_loop(job, DO_JOB_QUEUED);
         do_engine_schedule_on_loop(job->engine);

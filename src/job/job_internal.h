@@ -55,6 +55,7 @@ struct do_job
     uint32_t fast_retries;      /* left before the job shows TRANSIENT_ERROR */
     uint64_t progress_since_ms; /* when the no-progress clock began */
     HRESULT last_failure;       /* the last concrete failure since then; S_OK = none */
+    bool halted;                /* by a call that has not ended: must not run meanwhile */
     bool has_slot;              /* counts among the running jobs */
     bool holds_engine;          /* active: one engine reference */
 };

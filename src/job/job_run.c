@@ -135,11 +135,16 @@ static uint64_t no_progress_limit_ms(struct do_job *job)
     return (uint64_t)do_job_get_no_progress_timeout_s(job) * 1000;
 }
 
-/* Bytes that came since the last look restart the no-progress clock. */
+/*
+ * Bytes that came since the last look restart the no-progress clock, and bytes that a slow disk
+ * still has to take stop it: the file must not be closed under the writer.
+ */
 static void look_for_progress(struct do_job *job)
 {
     uint64_t last_byte_ms = job->transfer ? do_transfer_last_byte_ms_on_loop(job->transfer) : 0;
 
+    if (job->transfer && do_transfer_is_writing_on_loop(job->transfer))
+        last_byte_ms = do_loop_now_on_loop(job->engine->env.loop);
     if (last_byte_ms > job->progress_since_ms)
     {
         do_job_reset_progress_clock_on_loop(job);

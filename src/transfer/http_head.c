@@ -169,6 +169,8 @@ static HRESULT parse_field(struct do_http_head *head, struct cursor name, struct
         parse_content_range(head, value);
     else if (is_name(name, "content-type"))
         head->is_multipart = skip_word_nocase(&value, "multipart/byteranges");
+    else if (is_name(name, "content-encoding"))
+        head->is_coded = value.at < value.end && !is_name(value, "identity");
     else if (is_name(name, "etag"))
         copy_value(head->etag, sizeof(head->etag), value);
     else if (is_name(name, "last-modified"))
@@ -312,6 +314,12 @@ enum do_head_verdict do_http_head_judge(const struct do_http_head *head,
 {
     answer->length = DO_SIZE_UNKNOWN;
     answer->object_size = DO_SIZE_UNKNOWN;
+    if (head->is_coded && (head->status == 200 || head->status == 206))
+    {
+        /* We asked for identity; the closest status says that the server does not have it. */
+        *hr = do_hr_from_http_status(406);
+        return DO_HEAD_REFUSE;
+    }
     if (head->status == 206)
         return judge_partial(head, question, answer, hr);
     if (head->status == 200)

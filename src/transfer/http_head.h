@@ -27,6 +27,7 @@ struct do_http_head
     bool has_content_range;        /* and it is well formed */
     struct do_range content_range; /* half-open */
     uint64_t range_total;          /* DO_SIZE_UNKNOWN for "*" */
+    bool is_coded;                 /* Content-Encoding: not the bytes of the object */
     bool is_multipart;             /* multipart/byteranges: several ranges that nobody asked for */
     char etag[256];         /* as received, W/ and quotes included; "" when absent or longer */
     char last_modified[64]; /* as received */

@@ -57,12 +57,6 @@ static void record(
     do_range_set_finish(&durable);
 }
 
-static void free_recording(struct do_recording *recording)
-{
-    do_part_file_release(recording->part);
-    do_free(recording);
-}
-
 /* The next recording whose time has come; *wait_ms until the earliest when there is none. */
 static struct do_recording *next_due_locked(struct do_recorder *recorder, uint32_t *wait_ms)
 {
@@ -93,15 +87,17 @@ static void work_locked(struct do_recorder *recorder, struct do_recording *recor
         record(recorder, recording, transferred);
     if (ended && closes)
         do_part_file_close(recording->part);
+    /* Before do_recorder_drain returns: its caller may want the last reference to delete the file.
+     */
+    if (ended)
+        do_part_file_release(recording->part);
     do_mutex_lock(&recorder->lock);
     recording->due_ms = do_clock_ms() + PERIOD_MS;
     if (ended)
     {
         do_list_remove(&recording->link);
         do_cond_broadcast(&recorder->finished);
-        do_mutex_unlock(&recorder->lock);
-        free_recording(recording);
-        do_mutex_lock(&recorder->lock);
+        do_free(recording);
     }
 }
 

@@ -363,7 +363,9 @@ static HRESULT keep_validators(struct do_transfer *transfer, const struct do_htt
     struct do_file_record *file = transfer->file;
     HRESULT hr;
 
-    if (transfer->claimed.count && file->remote_size == answer->object_size)
+    /* A Content-Range without a total ("*") says nothing new of the size. */
+    if (transfer->claimed.count &&
+        (file->remote_size == answer->object_size || answer->object_size == DO_SIZE_UNKNOWN))
         return S_OK;
     file->remote_size = answer->object_size;
     if (FAILED(hr = do_str_assign(&file->etag, head->etag[0] ? head->etag : NULL)) ||
@@ -509,6 +511,21 @@ static HRESULT on_data(void *ctx, const void *data, size_t length)
     return hr;
 }
 
+/* The end of a body without a length told the object's size, which the next engine needs too. */
+static HRESULT keep_size_told_by_end(struct do_transfer *transfer)
+{
+    uint64_t size = transfer->fetch.remote_begin + transfer->fetch_received;
+    HRESULT hr;
+
+    if (transfer->plan.is_whole && transfer->file->expected_size != DO_SIZE_UNKNOWN &&
+        transfer->file->expected_size != size)
+        return DO_E_INSUFFICIENT_RANGE_SUPPORT;
+    if (FAILED(hr = do_plan_resolve(&transfer->plan, size)))
+        return hr;
+    transfer->file->remote_size = size;
+    return do_queue_db_update_file(transfer->env->db, transfer->file);
+}
+
 static void on_request_end(void *ctx, HRESULT hr)
 {
     struct do_transfer *transfer = ctx;
@@ -533,14 +550,9 @@ static void on_request_end(void *ctx, HRESULT hr)
         return;
     }
     if (SUCCEEDED(hr) && transfer->fetch_length == DO_SIZE_UNKNOWN)
-        hr = do_plan_resolve(
-            &transfer->plan, transfer->fetch.remote_begin + transfer->fetch_received);
+        hr = keep_size_told_by_end(transfer);
     else if (SUCCEEDED(hr) && transfer->fetch_received != transfer->fetch_length)
         hr = DO_HR_NET_CONNECTION_ABORTED;
-    if (SUCCEEDED(hr) && transfer->file->expected_size != DO_SIZE_UNKNOWN &&
-        transfer->plan.is_whole &&
-        do_plan_local_size(&transfer->plan) != transfer->file->expected_size)
-        hr = DO_E_INSUFFICIENT_RANGE_SUPPORT;
     if (FAILED(hr))
         fail(transfer, hr);
     else
@@ -548,13 +560,14 @@ static void on_request_end(void *ctx, HRESULT hr)
 }
 
 /*
- * Without a validator nobody can tell whether the rest belongs to what is here; a whole file then
- * begins anew. A list of ranges goes on: its pieces are separate requests in any case.
+ * Without a validator that If-Range takes nobody can tell whether the rest belongs to what is here
+ * (RFC 9110 15.3.7.3); a whole file then begins anew. A list of ranges goes on: its pieces are
+ * separate requests in any case.
  */
 static bool may_continue(const struct do_transfer *transfer, const struct do_validators *known)
 {
-    return !transfer->plan.is_whole || !transfer->claimed.count || known->etag[0] ||
-           known->last_modified[0];
+    return !transfer->plan.is_whole || !transfer->claimed.count ||
+           do_validators_if_range(known)[0];
 }
 
 static HRESULT start_fetch(struct do_transfer *transfer)
@@ -717,6 +730,13 @@ void do_transfer_release_on_loop(struct do_transfer *transfer, bool keep)
 uint64_t do_transfer_last_byte_ms_on_loop(const struct do_transfer *transfer)
 {
     return transfer->last_byte_ms;
+}
+
+bool do_transfer_is_writing_on_loop(struct do_transfer *transfer)
+{
+    HRESULT written;
+
+    return (transfer->block && transfer->block->length) || queued_writes(transfer, &written);
 }
 
 uint32_t do_transfer_retry_after_s_on_loop(const struct do_transfer *transfer)

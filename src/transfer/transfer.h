@@ -78,6 +78,9 @@ void do_transfer_release_on_loop(struct do_transfer *transfer, bool keep);
 /** When the last byte arrived (do_clock_ms), or 0. */
 uint64_t do_transfer_last_byte_ms_on_loop(const struct do_transfer *transfer);
 
+/** Whether bytes that were received are not written yet. */
+bool do_transfer_is_writing_on_loop(struct do_transfer *transfer);
+
 /** The Retry-After of the last answer in seconds, 0 = none. */
 uint32_t do_transfer_retry_after_s_on_loop(const struct do_transfer *transfer);
 

@@ -22,6 +22,8 @@
 
 #include <cmocka.h>
 
+#include "support/todo.h"
+
 /* Before <windows.h>, whose older winsock.h it replaces. */
 #include <winsock2.h>
 

@@ -15,6 +15,7 @@
 
 #include "base/compiler.h"
 #include "base/hr.h"
+#include "support/todo.h"
 
 /* Fails, showing both codes in hex with their names, unless expression gives expected. */
 #define assert_hr(expected, expression)                                                            \
@@ -22,17 +23,6 @@
 
 /* Likewise for S_OK. */
 #define assert_ok(expression) assert_hr(S_OK, expression)
-
-/* A known gap: fails when the condition that is still false begins to hold, so that it is removed.
- */
-#define DO_TODO(reason, condition)                                                                 \
-    do                                                                                             \
-    {                                                                                              \
-        if (condition)                                                                             \
-            fail_msg("passes now, remove the mark: %s", reason);                                   \
-        else                                                                                       \
-            print_message("TODO: %s\n", reason);                                                   \
-    } while (0)
 
 /* Runs an array of struct CMUnitTest as the body of main. */
 #define TEST_RUN(tests) cmocka_run_group_tests_name(#tests, tests, NULL, NULL)
