@@ -21,9 +21,9 @@ struct do_file
 
 /*
  * Bytes of one WriteFile or ReadFile. Linux 6.16 and later caches a write in folios as large as the
- * write; large ones are memory that nobody used lately, and in a virtual machine the host must first
- * give it back. 1 GiB to ext4 under Wine: 1 MiB at a time 2.4 to 2.9 s, 128 KiB 0.7 to 1.5 s, 16 KiB
- * (more calls) 1.6 to 4.3 s.
+ * write; large ones are memory that nobody used lately, and in a virtual machine the host must
+ * first give it back. 1 GiB to ext4 under Wine: 1 MiB at a time 2.4 to 2.9 s, 128 KiB 0.7 to 1.5 s,
+ * 16 KiB (more calls) 1.6 to 4.3 s.
  */
 #define TRANSFER_PIECE (128U * 1024)
 
