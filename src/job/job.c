@@ -529,13 +529,11 @@ static void resume_on_loop(void *ctx)
     do_engine_schedule_on_loop(job->engine);
 }
 
-/* What the recorder still does with files of a stopped job must be over before they are opened. */
-static void wait_for_recorder(struct do_job *job)
+/* What the recorder still does with files of a halted job must be over before they are opened. */
+static void drain_recorder(struct do_job *job)
 {
     size_t count = do_job_get_file_count(job);
 
-    if (do_job_state_is_active(do_job_get_state(job)))
-        return;
     for (size_t i = 0; i < count; i++)
     {
         const struct do_job_file *file = do_job_get_file(job, i);
@@ -543,6 +541,12 @@ static void wait_for_recorder(struct do_job *job)
         if (file->part)
             do_recorder_drain(job->engine->env.recorder, file->part);
     }
+}
+
+static void wait_for_recorder(struct do_job *job)
+{
+    if (!do_job_state_is_active(do_job_get_state(job)))
+        drain_recorder(job);
 }
 
 HRESULT do_job_resume(struct do_job *job)
@@ -737,6 +741,8 @@ HRESULT do_job_complete(struct do_job *job)
     if (FAILED(hr = halt_and_drain(job, DO_CALL_COMPLETE)))
         goto done;
     drop_transfer(job, true);
+    /* A job that cannot be saved goes on at once, with the same files. */
+    drain_recorder(job);
     for (size_t i = 0; i < job->file_count; i++)
     {
         struct do_job_file *file = job->files[i];

@@ -4,7 +4,6 @@
  */
 #include "transfer/http_head.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "store/queue_db.h"
@@ -60,9 +59,11 @@ static bool read_number(struct cursor *cursor, uint64_t *number)
 
     for (; cursor->at < cursor->end && *cursor->at >= '0' && *cursor->at <= '9'; cursor->at++)
     {
-        if (value > (INT64_MAX - 9U) / 10)
+        uint64_t digit = (uint64_t)(*cursor->at - '0');
+
+        if (value > ((uint64_t)INT64_MAX - digit) / 10)
             return false;
-        value = value * 10 + (uint64_t)(*cursor->at - '0');
+        value = value * 10 + digit;
     }
     *number = value;
     return cursor->at > begin;
@@ -108,38 +109,72 @@ static HRESULT parse_content_length(struct do_http_head *head, struct cursor val
     return S_OK;
 }
 
+static bool is_leap(unsigned int year)
+{
+    return (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
+}
+
 /* Days from 1601-01-01 to a date of the Gregorian calendar. */
 static uint64_t days_since_1601(unsigned int year, unsigned int month, unsigned int day)
 {
     static const unsigned int before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
     uint64_t years = year - 1601U;
     uint64_t days = years * 365 + years / 4 - years / 100 + years / 400;
-    bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
 
-    return days + before[month] + (leap && month > 1 ? 1 : 0) + day - 1;
+    return days + before[month] + (month > 1 && is_leap(year) ? 1 : 0) + day - 1;
+}
+
+static bool read_digits(const char *text, size_t count, unsigned int *number)
+{
+    *number = 0;
+    for (size_t i = 0; i < count; i++)
+    {
+        if (text[i] < '0' || text[i] > '9')
+            return false;
+        *number = *number * 10 + (unsigned int)(text[i] - '0');
+    }
+    return true;
+}
+
+/* Whether text has the fixed characters of an IMF-fixdate where they belong; # is any other. */
+static bool has_date_form(const char *text)
+{
+    static const char form[] = "###, ## ### #### ##:##:## GMT";
+
+    if (strlen(text) != sizeof(form) - 1)
+        return false;
+    for (size_t i = 0; form[i]; i++)
+    {
+        if (form[i] != '#' && form[i] != text[i])
+            return false;
+    }
+    return true;
 }
 
 /* IMF-fixdate, the only form that is sent today: "Sun, 06 Nov 1994 08:49:37 GMT". RFC 9110 5.6.7 */
 uint64_t do_http_date_to_filetime(const char *text)
 {
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    static const char months[][4] = {
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+    static const unsigned int lengths[] = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
+    unsigned int month = 0;
     unsigned int day;
     unsigned int year;
     unsigned int hour;
     unsigned int minute;
     unsigned int second;
-    char month[4];
-    const char *found;
 
-    if (!text || sscanf(text, "%*3s, %2u %3s %4u %2u:%2u:%2u GMT", &day, month, &year, &hour,
-                     &minute, &second) != 6)
+    if (!text || !has_date_form(text) || !read_digits(text + 5, 2, &day) ||
+        !read_digits(text + 12, 4, &year) || !read_digits(text + 17, 2, &hour) ||
+        !read_digits(text + 20, 2, &minute) || !read_digits(text + 23, 2, &second))
         return 0;
-    found = strstr(months, month);
-    if (!found || strlen(month) != 3 || (found - months) % 3 || !day || day > 31 || year < 1601 ||
-        hour > 23 || minute > 59 || second > 60)
+    while (month < 12 && memcmp(text + 8, months[month], 3) != 0)
+        month++;
+    if (month == 12 || year < 1601 || hour > 23 || minute > 59 || second > 60)
         return 0;
-    return ((days_since_1601(year, (unsigned int)(found - months) / 3, day) * 24 + hour) * 3600 +
-               minute * 60 + second) *
+    if (!day || day > lengths[month] + (month == 1 && is_leap(year) ? 1 : 0))
+        return 0;
+    return ((days_since_1601(year, month, day) * 24 + hour) * 3600 + minute * 60 + second) *
            10000000;
 }
 
@@ -203,16 +238,18 @@ HRESULT do_http_head_add_line(struct do_http_head *head, const char *line, size_
 {
     struct cursor name = {line, line + length};
     struct cursor value;
+    bool too_long;
 
     while (name.end > name.at && (name.end[-1] == '\r' || name.end[-1] == '\n'))
         name.end--;
     value = name;
     if (skip_word_nocase(&value, "HTTP/"))
         begin_head(head, value);
+    too_long = (size_t)(name.end - name.at) + 2 > DO_HTTP_HEAD_LIMIT - head->text.length;
     do_buf_append(&head->text, name.at, (size_t)(name.end - name.at));
     do_buf_append(&head->text, "\r\n", 2);
     if (head->text.failed)
-        return DO_HR_NET_INVALID_SERVER_RESPONSE;
+        return too_long ? DO_HR_NET_INVALID_SERVER_RESPONSE : E_OUTOFMEMORY;
 
     value = name;
     while (value.at < value.end && *value.at != ':')

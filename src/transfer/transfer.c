@@ -566,8 +566,7 @@ static void on_request_end(void *ctx, HRESULT hr)
  */
 static bool may_continue(const struct do_transfer *transfer, const struct do_validators *known)
 {
-    return !transfer->plan.is_whole || !transfer->claimed.count ||
-           do_validators_if_range(known)[0];
+    return !transfer->plan.is_whole || !transfer->claimed.count || do_validators_if_range(known)[0];
 }
 
 static HRESULT start_fetch(struct do_transfer *transfer)

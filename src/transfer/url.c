@@ -11,6 +11,7 @@
 HRESULT do_url_parse(const char *url, CURLU **parsed)
 {
     CURLU *handle;
+    CURLUcode code;
     char *host = NULL;
     HRESULT hr = DO_HR_INET_INVALID_URL;
 
@@ -27,8 +28,12 @@ HRESULT do_url_parse(const char *url, CURLU **parsed)
     }
     if (!(handle = curl_url()))
         return E_OUTOFMEMORY;
-    if (curl_url_set(handle, CURLUPART_URL, url, CURLU_URLENCODE) == CURLUE_OK &&
-        curl_url_get(handle, CURLUPART_HOST, &host, 0) == CURLUE_OK && host[0])
+    code = curl_url_set(handle, CURLUPART_URL, url, CURLU_URLENCODE);
+    if (code == CURLUE_OK)
+        code = curl_url_get(handle, CURLUPART_HOST, &host, 0);
+    if (code == CURLUE_OUT_OF_MEMORY)
+        hr = E_OUTOFMEMORY;
+    else if (code == CURLUE_OK && host[0])
         hr = S_OK;
     curl_free(host);
     if (FAILED(hr))

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Engines that end and begin again: in one process, and after a child was killed in mid download.
+ * The child is this program again, called with --child.
+ */
+#define _GNU_SOURCE
+#include "engine_test.h"
+
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+static uint64_t bytes_of(struct do_job *job)
+{
+    struct do_job_progress progress;
+
+    do_job_get_progress(job, &progress);
+    return progress.bytes_transferred;
+}
+
+static void restart(void)
+{
+    test_engine_stop();
+    assert_false(do_engine_exists());
+    assert_ok(test_engine_start());
+}
+
+/* Broken: a suspended job loses its bytes, its identity or its state with the engine. */
+static void test_restart_suspended_job_keeps_its_bytes(void **state)
+{
+    struct test_file file;
+    struct do_job *job = test_download(&file, "file", "size=4m&rate=4m");
+    struct do_guid id = do_job_get_id(job);
+    struct do_guid restored;
+    struct test_request requests[3];
+    uint64_t had;
+
+    (void)state;
+    test_wait_bytes(job, TEST_MIB(1));
+    assert_ok(do_job_suspend(job));
+    had = bytes_of(job);
+    restart();
+    job = test_only_job();
+    restored = do_job_get_id(job);
+    assert_memory_equal(&id, &restored, sizeof(id));
+    assert_int_equal(do_job_get_state(job), DO_JOB_SUSPENDED);
+    assert_int_equal(bytes_of(job), had);
+    assert_ok(do_job_resume(job));
+    test_wait_state(job, DO_JOB_TRANSFERRED);
+    test_complete(job, &file, 1, TEST_MIB(4));
+    assert_int_equal(test_requests(file.server_path, 2, requests, 3), 2);
+    assert_int_equal(requests[1].range.begin, had);
+}
+
+/* Broken: a download stops, or the engine stays for ever, when the client lets go. */
+static void test_restart_running_job_goes_on_alone(void **state)
+{
+    struct test_file file;
+    struct do_job *job = test_download(&file, "file", "size=2m&rate=3m");
+    struct test_request request;
+
+    (void)state;
+    test_wait_bytes(job, 1);
+    test_engine_let_go();
+    assert_true(do_engine_exists());
+    do_engine_wait_gone();
+    assert_ok(test_engine_start());
+    job = test_only_job();
+    assert_int_equal(do_job_get_state(job), DO_JOB_TRANSFERRED);
+    test_complete(job, &file, 1, TEST_MIB(2));
+    assert_int_equal(test_requests(file.server_path, 1, &request, 1), 1);
+}
+
+/* Broken: whoever comes while a job runs alone gets another engine, or loses the job. */
+static void test_restart_client_finds_its_running_job_again(void **state)
+{
+    struct test_file file;
+    struct do_job *job = test_download(&file, "file", "size=3m&rate=2m");
+
+    (void)state;
+    test_wait_bytes(job, 1);
+    test_engine_let_go();
+    assert_ok(test_engine_start());
+    job = test_only_job();
+    assert_true(do_job_state_is_active(do_job_get_state(job)));
+    test_wait_state(job, DO_JOB_TRANSFERRED);
+    test_complete(job, &file, 1, TEST_MIB(3));
+}
+
+static void check_transferred(const char *query, uint64_t size)
+{
+    struct test_file file;
+    struct do_job *job = test_download(&file, "file", query);
+    struct test_request request;
+    struct do_job_progress progress;
+
+    test_wait_state(job, DO_JOB_TRANSFERRED);
+    restart();
+    job = test_only_job();
+    test_wait_state(job, DO_JOB_TRANSFERRED);
+    do_job_get_progress(job, &progress);
+    assert_int_equal(progress.bytes_total, size);
+    assert_int_equal(progress.bytes_transferred, size);
+    assert_int_equal(progress.files_transferred, 1);
+    test_complete(job, &file, 1, size);
+    assert_int_equal(test_requests(file.server_path, 1, &request, 1), 1);
+    assert_int_equal(unlink(file.path), 0);
+}
+
+/* Broken: a finished job is fetched again, or cannot be completed, after a restart. */
+static void test_restart_transferred_job_can_be_completed(void **state)
+{
+    (void)state;
+    check_transferred("size=70000", 70000);
+    check_transferred("size=0", 0);
+    check_transferred("size=1500000&no_length=1", 1500000);
+    check_transferred("size=1500000&chunked=1", 1500000);
+}
+
+/* Broken: an error is forgotten, or tried again unasked. */
+static void test_restart_failed_job_keeps_its_error(void **state)
+{
+    struct do_job *job = test_job();
+    struct test_file file = test_add(job, "first", "size=70000");
+    struct do_job_error error;
+
+    (void)state;
+    (void)test_add(job, "second", "status=403");
+    assert_ok(do_job_resume(job));
+    test_wait_state(job, DO_JOB_ERROR);
+    restart();
+    job = test_only_job();
+    assert_int_equal(do_job_get_state(job), DO_JOB_ERROR);
+    assert_ok(do_job_get_error(job, &error));
+    assert_hr((HRESULT)0x80190193, error.code);
+    assert_int_equal(error.context, DO_ERROR_CONTEXT_REMOTE_FILE);
+    assert_ptr_equal(error.file, do_job_get_file(job, 1));
+    assert_hr(DO_HR_S_PARTIAL_COMPLETE, do_job_complete(job));
+    assert_true(test_has_object(file.path, 1, 70000));
+}
+
+/* Broken: a server without totals makes the engine forget the size that it knew. */
+static void test_restart_keeps_the_size_without_totals(void **state)
+{
+    struct test_file file;
+    struct do_job *job = test_download(
+        &file, "file", "size=3m&rate=3m&star_total=1&fail_first=1&fail_how=cut&fail_at=1m");
+    struct do_job_progress progress;
+
+    (void)state;
+    test_wait_bytes(job, TEST_MIB(1) + 1);
+    assert_ok(do_job_suspend(job));
+    restart();
+    job = test_only_job();
+    do_job_get_progress(job, &progress);
+    assert_int_equal(progress.bytes_total, TEST_MIB(3));
+    assert_ok(do_job_resume(job));
+    test_wait_state(job, DO_JOB_TRANSFERRED);
+    test_complete(job, &file, 1, TEST_MIB(3));
+}
+
+/* The child */
+
+/* Downloads until it is killed; url "-" goes on with the jobs that are there. */
+static int child_main(const char *folder, const char *port, const char *url, const char *path)
+{
+    struct do_new_file file = {"content", url, path, NULL, 0, DO_SIZE_UNKNOWN};
+    struct do_job *job = NULL;
+
+    test_adopt(folder, (uint16_t)strtoul(port, NULL, 10));
+    if (FAILED(test_engine_start()))
+        return 1;
+    if (strcmp(url, "-") != 0 &&
+        (FAILED(do_engine_create_job(test_engine(), "child", &job)) ||
+            FAILED(do_job_add_files(job, &file, 1)) || FAILED(do_job_resume(job))))
+        return 1;
+    test_pause_ms(60000);
+    return 0;
+}
+
+static pid_t start_child(const char *url, const char *path)
+{
+    char self[] = "/proc/self/exe";
+    char option[] = "--child";
+    char folder[400];
+    char port[16];
+    char url_copy[1024];
+    char path_copy[512];
+    char *arguments[] = {self, option, folder, port, url_copy, path_copy, NULL};
+    pid_t pid;
+
+    (void)snprintf(folder, sizeof(folder), "%s", test_folder());
+    (void)snprintf(port, sizeof(port), "%u", (unsigned int)test_server_port());
+    (void)snprintf(url_copy, sizeof(url_copy), "%s", url);
+    (void)snprintf(path_copy, sizeof(path_copy), "%s", path);
+    assert_int_equal(posix_spawn(&pid, self, NULL, NULL, arguments, environ), 0);
+    return pid;
+}
+
+/* Waits until the server has sent so many bytes for the path, over all requests. */
+static bool wait_sent(const char *server_path, uint64_t bytes)
+{
+    static struct test_request requests[64];
+
+    for (unsigned int waited = 0; waited < TEST_WAIT_MS; waited += 20)
+    {
+        size_t count = test_requests(server_path, 0, requests, DO_COUNT_OF(requests));
+        uint64_t sent = 0;
+
+        for (size_t i = 0; i < count; i++)
+            sent += requests[i].sent;
+        if (sent >= bytes)
+            return true;
+        test_pause_ms(20);
+    }
+    return false;
+}
+
+static bool kill_child(pid_t pid)
+{
+    int status = 0;
+
+    (void)kill(pid, SIGKILL);
+    return waitpid(pid, &status, 0) == pid && WIFSIGNALED(status);
+}
+
+/* Broken: a killed process loses the job, its bytes, or more than the last second of them. */
+static void test_restart_killed_child_leaves_its_job(void **state)
+{
+    struct test_file file = test_file("file", "size=16m&rate=4m");
+    struct test_request requests[3];
+    struct do_job *job;
+    pid_t pid;
+
+    (void)state;
+    test_engine_stop();
+    pid = start_child(file.url, file.path);
+    assert_true(wait_sent(file.server_path, TEST_MIB(12)));
+    assert_true(kill_child(pid));
+    assert_int_equal(test_temp_files(), 1);
+    assert_ok(test_engine_start());
+    job = test_only_job();
+    assert_true(do_job_state_is_active(do_job_get_state(job)));
+    test_wait_state(job, DO_JOB_TRANSFERRED);
+    test_complete(job, &file, 1, TEST_MIB(16));
+    assert_int_equal(test_requests(file.server_path, 2, requests, 3), 2);
+    assert_int_equal(requests[1].status, 206);
+    /* A second between records, half a second in a block, and what was under way. */
+    assert_true(requests[1].range.begin + 4 * TEST_MIB(3) / 2 + TEST_MIB(1) >= requests[0].sent);
+    assert_true(requests[1].range.begin >= TEST_MIB(4));
+}
+
+/* Broken: a kill at some moment leaves something that the next process cannot go on from. */
+static void test_restart_children_killed_again_and_again(void **state)
+{
+    struct test_file file = test_file("file", "size=6m&rate=3m");
+    struct do_job *job;
+    uint64_t sent = 0;
+
+    (void)state;
+    test_engine_stop();
+    for (unsigned int i = 0; i < 8; i++)
+    {
+        pid_t pid = start_child(i ? "-" : file.url, file.path);
+
+        sent += 1000 + i * 150000;
+        assert_true(wait_sent(file.server_path, sent));
+        test_pause_ms(i * 17);
+        assert_true(kill_child(pid));
+    }
+    assert_ok(test_engine_start());
+    job = test_only_job();
+    test_wait_state(job, DO_JOB_TRANSFERRED);
+    test_complete(job, &file, 1, TEST_MIB(6));
+}
+
+int main(int count, char **arguments)
+{
+    static const struct CMUnitTest restart_tests[] = {
+        ENGINE_TEST(test_restart_suspended_job_keeps_its_bytes),
+        ENGINE_TEST(test_restart_running_job_goes_on_alone),
+        ENGINE_TEST(test_restart_client_finds_its_running_job_again),
+        ENGINE_TEST(test_restart_transferred_job_can_be_completed),
+        ENGINE_TEST(test_restart_failed_job_keeps_its_error),
+        ENGINE_TEST(test_restart_keeps_the_size_without_totals),
+        ENGINE_TEST(test_restart_killed_child_leaves_its_job),
+        ENGINE_TEST(test_restart_children_killed_again_and_again),
+    };
+
+    if (count == 6 && !strcmp(arguments[1], "--child"))
+        return child_main(arguments[2], arguments[3], arguments[4], arguments[5]);
+    return ENGINE_TEST_RUN(restart_tests);
+}
