@@ -846,6 +846,7 @@ static void set_number_on_loop(void *ctx)
         *number->set_flag = true;
     do_mutex_unlock(&job->lock);
     do_job_set_state_on_loop(job, next);
+    do_job_apply_timeout_on_loop(job);
 }
 
 HRESULT do_job_set_priority(struct do_job *job, uint32_t priority)

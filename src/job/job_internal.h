@@ -115,4 +115,7 @@ void do_job_set_error_on_loop(struct do_job *job, HRESULT code, enum do_error_co
 /** The no-progress clock begins anew, and so do the fast retries. */
 void do_job_reset_progress_clock_on_loop(struct do_job *job);
 
+/** The no-progress time-out changed: a job that runs is held to the new one from now on. */
+void do_job_apply_timeout_on_loop(struct do_job *job);
+
 #endif

@@ -163,6 +163,12 @@ static void set_progress_timer(struct do_job *job)
         do_timer_cancel_on_loop(&job->progress_timer);
 }
 
+void do_job_apply_timeout_on_loop(struct do_job *job)
+{
+    if (job->has_slot)
+        set_progress_timer(job);
+}
+
 /* The no-progress time may be over: the last concrete failure is what the client wants to know. */
 static void on_progress_timer(void *ctx)
 {

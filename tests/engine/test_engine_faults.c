@@ -405,6 +405,19 @@ static void test_faults_no_progress_time_can_be_set_while_running(void **state)
     assert_hr(HTTP(503), test_error(job));
 }
 
+/* Broken: a transfer that waits in silence is not held to a time-out that is set meanwhile. */
+static void test_faults_no_progress_time_reaches_a_silent_transfer(void **state)
+{
+    struct test_file file;
+    struct do_job *job = test_download(&file, "file", "delay=10000");
+
+    (void)state;
+    test_wait_state(job, DO_JOB_TRANSFERRING);
+    assert_ok(do_job_set_no_progress_timeout_s(job, 1));
+    test_wait_state(job, DO_JOB_ERROR);
+    assert_hr(DO_E_DOWNLOAD_NO_PROGRESS, test_error(job));
+}
+
 /* Broken: a server that asks for patience is asked again at once. */
 static void test_faults_retry_after_is_honoured(void **state)
 {
@@ -490,6 +503,7 @@ int main(void)
         ENGINE_TEST(test_faults_no_progress_without_failure_has_its_own_code),
         ENGINE_TEST(test_faults_slow_bytes_are_progress),
         ENGINE_TEST(test_faults_no_progress_time_can_be_set_while_running),
+        ENGINE_TEST(test_faults_no_progress_time_reaches_a_silent_transfer),
         ENGINE_TEST(test_faults_retry_after_is_honoured),
         ENGINE_TEST(test_faults_without_strong_validator_begin_anew),
         ENGINE_TEST(test_faults_cut_goes_on_under_if_range),
