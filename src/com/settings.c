@@ -34,21 +34,23 @@ static void write_line(enum do_log_level level, enum do_log_area area, const cha
         (void)WriteFile(log_handle, text, (DWORD)length, &written, NULL);
 }
 
-static void open_log(void)
+static BOOL CALLBACK open_log(INIT_ONCE *once, void *parameter, void **context)
 {
     WCHAR level_name[16];
     WCHAR path[1024];
 
-    if (log_handle != INVALID_HANDLE_VALUE ||
-        !GetEnvironmentVariableW(L"DOSVC_LOG", level_name, DO_COUNT_OF(level_name)))
-        return;
+    (void)once;
+    (void)parameter;
+    (void)context;
+    if (!GetEnvironmentVariableW(L"DOSVC_LOG", level_name, DO_COUNT_OF(level_name)))
+        return TRUE;
     if (GetEnvironmentVariableW(L"DOSVC_LOG_FILE", path, DO_COUNT_OF(path)))
         log_handle = CreateFileW(path, FILE_APPEND_DATA, FILE_SHARE_READ | FILE_SHARE_WRITE, NULL,
             OPEN_ALWAYS, FILE_ATTRIBUTE_NORMAL, NULL);
     else
         log_handle = GetStdHandle(STD_ERROR_HANDLE);
     if (log_handle == INVALID_HANDLE_VALUE)
-        return;
+        return TRUE;
     for (int level = DO_LOG_ERROR; level <= DO_LOG_TRACE; level++)
     {
         WCHAR name[16] = {0};
@@ -59,6 +61,7 @@ static void open_log(void)
         if (!lstrcmpiW(name, level_name))
             do_log_set(write_line, (enum do_log_level)level);
     }
+    return TRUE;
 }
 
 /* %LOCALAPPDATA%\dosvc\queue.db, in UTF-8. */
@@ -83,12 +86,13 @@ static HRESULT database_path(char **path)
 
 HRESULT com_get_engine(struct do_engine **engine)
 {
+    static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
     struct do_engine_config config;
     char *path;
     HRESULT hr;
 
     *engine = NULL;
-    open_log();
+    (void)InitOnceExecuteOnce(&once, open_log, NULL, NULL);
     if (FAILED(hr = database_path(&path)))
         return hr;
     do_engine_config_init(&config);

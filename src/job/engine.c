@@ -57,16 +57,12 @@ static void set_slot(enum slot_state state, struct do_engine *engine, uint32_t r
     do_mutex_unlock(do_mutex_module());
 }
 
-/* Takes everything down that exists; the loop does not run (any more). */
+/*
+ * Takes everything down that exists; the loop does not run (any more). No job is active, since an
+ * active one holds a reference on the engine.
+ */
 static void destroy_engine(struct do_engine *engine)
 {
-    DO_LIST_FOR_EACH (link, &engine->jobs)
-    {
-        struct do_job *job = DO_LIST_ENTRY(link, struct do_job, link);
-
-        do_job_halt_on_loop(job);
-        do_job_drop_transfer_on_loop(job, true);
-    }
     do_writer_destroy(engine->env.writer);
     do_recorder_destroy(engine->env.recorder);
     do_loop_destroy(engine->env.loop);
@@ -98,6 +94,9 @@ static void engine_main(void *ctx)
     struct do_engine *engine = ctx;
 
     do_loop_run(engine->env.loop, on_round, engine);
+    /* The thread that asked for the end may still be in do_loop_post; it holds this lock. */
+    do_mutex_lock(do_mutex_module());
+    do_mutex_unlock(do_mutex_module());
     do_thread_detach(engine->thread);
     destroy_engine(engine);
     set_slot(SLOT_EMPTY, NULL, 0);
@@ -250,10 +249,12 @@ void do_engine_release(struct do_engine *engine)
     do_mutex_lock(do_mutex_module());
     last = !--slot.references;
     if (last)
+    {
+        /* Under the lock, so that the loop cannot be gone before the post has returned. */
         slot.state = SLOT_ENDING;
-    do_mutex_unlock(do_mutex_module());
-    if (last)
         do_loop_post(engine->env.loop, &engine->quit_op);
+    }
+    do_mutex_unlock(do_mutex_module());
 }
 
 bool do_engine_exists(void)

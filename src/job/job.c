@@ -324,28 +324,33 @@ static HRESULT change_job(
 
 /* Files */
 
-/* The part of a stored or new file that does not depend on where it comes from. */
-static HRESULT append_file(struct do_job *job, struct do_job_file *file)
+/* Room for count more files, so that appending them cannot fail. */
+static HRESULT reserve_files(struct do_job *job, size_t count)
 {
-    do_mutex_lock(&job->lock);
-    if (job->file_count == job->file_capacity)
-    {
-        size_t capacity = job->file_capacity ? job->file_capacity * 2 : 4;
-        struct do_job_file **grown = do_realloc_array(job->files, capacity, sizeof(*grown));
+    struct do_job_file **grown;
+    size_t capacity = job->file_capacity ? job->file_capacity : 4;
 
-        if (!grown)
-        {
-            do_mutex_unlock(&job->lock);
-            return E_OUTOFMEMORY;
-        }
+    while (capacity < job->file_count + count)
+        capacity *= 2;
+    if (capacity == job->file_capacity)
+        return S_OK;
+    do_mutex_lock(&job->lock);
+    if ((grown = do_realloc_array(job->files, capacity, sizeof(*grown))))
+    {
         job->files = grown;
         job->file_capacity = capacity;
     }
+    do_mutex_unlock(&job->lock);
+    return grown ? S_OK : E_OUTOFMEMORY;
+}
+
+static void append_file(struct do_job *job, struct do_job_file *file)
+{
+    do_mutex_lock(&job->lock);
     file->job = job;
     file->index = (uint32_t)job->file_count;
     job->files[job->file_count++] = file;
     do_mutex_unlock(&job->lock);
-    return S_OK;
 }
 
 /* BytesTotal as far as it is known before the first byte: from the client's size or the ranges. */
@@ -401,38 +406,8 @@ static HRESULT create_file(const struct do_new_file *new_file, struct do_job_fil
     return S_OK;
 }
 
-HRESULT do_job_restore_file(struct do_job *job, const struct do_file_record *record)
-{
-    const struct do_new_file new_file = {record->content_id, record->url, record->local_path,
-        record->ranges, record->range_count, record->expected_size};
-    struct do_job_file *file;
-    HRESULT hr;
-
-    if (FAILED(hr = create_file(&new_file, &file)))
-        return hr;
-    file->record.row_id = record->row_id;
-    file->record.remote_size = record->remote_size;
-    file->record.transferred = record->transferred;
-    file->record.saved = record->saved;
-    if (FAILED(hr = do_str_assign(&file->record.etag, record->etag)) ||
-        FAILED(hr = do_str_assign(&file->record.last_modified, record->last_modified)) ||
-        FAILED(hr = do_str_assign(&file->record.temp_path, record->temp_path)) ||
-        FAILED(hr = set_known_total(file)))
-        goto failed;
-    if (record->temp_path && !record->saved &&
-        FAILED(hr = do_part_file_create(record->temp_path, &record->received, &file->part)))
-        goto failed;
-    do_progress_set_transferred(&file->progress, do_range_set_size(&record->received));
-    do_progress_set_flags(&file->progress, record->transferred, record->saved);
-    if (SUCCEEDED(hr = append_file(job, file)))
-        return S_OK;
-
-failed:
-    destroy_file(file);
-    return hr;
-}
-
-static HRESULT check_new_file(const struct do_new_file *new_file)
+/* What can be said of a file without touching the disk; stored rows are checked like new ones. */
+static HRESULT check_file(const struct do_new_file *new_file)
 {
     HRESULT hr;
 
@@ -447,15 +422,59 @@ static HRESULT check_new_file(const struct do_new_file *new_file)
         return hr;
     if (new_file->range_count > DO_JOB_RANGE_LIMIT)
         return E_INVALIDARG;
-    if (FAILED(hr = do_plan_check_ranges(new_file->ranges, new_file->range_count, new_file->size)))
+    return do_plan_check_ranges(new_file->ranges, new_file->range_count, new_file->size);
+}
+
+static HRESULT check_new_file(const struct do_new_file *new_file)
+{
+    HRESULT hr = check_file(new_file);
+
+    return FAILED(hr) ? hr : do_file_check_directory(new_file->local_path);
+}
+
+HRESULT do_job_restore_file(struct do_job *job, const struct do_file_record *record)
+{
+    const struct do_new_file new_file = {record->content_id, record->url, record->local_path,
+        record->ranges, record->range_count, record->expected_size};
+    struct do_job_file *file;
+    HRESULT hr;
+
+    if (FAILED(hr = check_file(&new_file)) ||
+        (record->temp_path &&
+            FAILED(hr = do_part_file_check_name(record->local_path, record->temp_path))) ||
+        FAILED(hr = create_file(&new_file, &file)))
         return hr;
-    return do_file_check_directory(new_file->local_path);
+    file->record.row_id = record->row_id;
+    file->record.remote_size = record->remote_size;
+    file->record.transferred = record->transferred;
+    file->record.saved = record->saved;
+    if (FAILED(hr = do_str_assign(&file->record.etag, record->etag)) ||
+        FAILED(hr = do_str_assign(&file->record.last_modified, record->last_modified)) ||
+        FAILED(hr = do_str_assign(&file->record.temp_path, record->temp_path)) ||
+        FAILED(hr = set_known_total(file)))
+        goto failed;
+    if (record->temp_path && !record->saved &&
+        FAILED(hr = do_part_file_create(record->temp_path, &record->received, &file->part)))
+        goto failed;
+    do_progress_set_transferred(
+        &file->progress, record->transferred ? do_progress_snapshot(&file->progress).bytes_total
+                                             : do_range_set_size(&record->received));
+    do_progress_set_flags(&file->progress, record->transferred, record->saved);
+    if (FAILED(hr = reserve_files(job, 1)))
+        goto failed;
+    append_file(job, file);
+    return S_OK;
+
+failed:
+    destroy_file(file);
+    return hr;
 }
 
 /* Files that are created but not yet part of a job. */
 struct new_files
 {
-    struct do_job_file **files; /* NULL once the job owns it */
+    struct do_job_file **files;      /* NULL once the job owns it */
+    struct do_file_record **records; /* theirs */
     size_t count;
 };
 
@@ -468,13 +487,13 @@ static void add_files_on_loop(void *ctx)
 
     if (FAILED(change->hr = do_job_state_after_call(job->state, DO_CALL_ADD_FILE, &next)))
         return;
+    if (FAILED(change->hr = reserve_files(job, new_files->count)) ||
+        FAILED(change->hr = do_queue_db_insert_files(
+                   job->engine->env.db, &job->record.id, new_files->records, new_files->count)))
+        return;
     for (size_t i = 0; i < new_files->count; i++)
     {
-        struct do_job_file *file = new_files->files[i];
-
-        change->hr = do_queue_db_insert_file(job->engine->env.db, &job->record.id, &file->record);
-        if (FAILED(change->hr) || FAILED(change->hr = append_file(job, file)))
-            return;
+        append_file(job, new_files->files[i]);
         new_files->files[i] = NULL;
     }
     do_job_set_state_on_loop(job, next);
@@ -482,26 +501,33 @@ static void add_files_on_loop(void *ctx)
 
 HRESULT do_job_add_files(struct do_job *job, const struct do_new_file *files, size_t count)
 {
-    struct new_files new_files = {NULL, count};
+    struct new_files new_files = {NULL, NULL, count};
     enum do_job_state next;
     HRESULT hr;
 
     if (FAILED(hr = do_job_state_after_call(do_job_get_state(job), DO_CALL_ADD_FILE, &next)))
         return hr;
-    if (!(new_files.files = do_alloc_array(count, sizeof(*new_files.files))))
-        return E_OUTOFMEMORY;
+    new_files.files = do_alloc_array(count, sizeof(*new_files.files));
+    new_files.records = do_alloc_array(count, sizeof(*new_files.records));
+    if (!new_files.files || !new_files.records)
+    {
+        hr = E_OUTOFMEMORY;
+        goto done;
+    }
     for (size_t i = 0; i < count; i++)
     {
         if (FAILED(hr = check_new_file(&files[i])) ||
             FAILED(hr = create_file(&files[i], &new_files.files[i])))
             goto done;
+        new_files.records[i] = &new_files.files[i]->record;
     }
     hr = change_job(job, add_files_on_loop, NULL, &new_files);
 
 done:
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; new_files.files && i < count; i++)
         destroy_file(new_files.files[i]);
     do_free(new_files.files);
+    do_free(new_files.records);
     return hr;
 }
 
@@ -511,6 +537,7 @@ static void resume_on_loop(void *ctx)
 {
     struct change *change = ctx;
     struct do_job *job = change->job;
+    bool *drained = change->result;
     enum do_job_state next;
 
     if (FAILED(change->hr = do_job_state_after_call(job->state, DO_CALL_RESUME, &next)))
@@ -522,6 +549,13 @@ static void resume_on_loop(void *ctx)
     }
     if (next != DO_JOB_QUEUED || job->state == DO_JOB_QUEUED)
         return;
+    /* It failed since the caller looked: its files may still be on their way to being closed. */
+    if (!do_job_state_is_active(job->state) && !*drained)
+    {
+        *drained = true;
+        change->hr = E_ABORT;
+        return;
+    }
     do_job_halt_on_loop(job);
     do_job_set_error_on_loop(job, S_OK, DO_ERROR_CONTEXT_NONE, NULL);
     do_job_reset_progress_clock_on_loop(job);
@@ -543,19 +577,20 @@ static void drain_recorder(struct do_job *job)
     }
 }
 
-static void wait_for_recorder(struct do_job *job)
-{
-    if (!do_job_state_is_active(do_job_get_state(job)))
-        drain_recorder(job);
-}
-
 HRESULT do_job_resume(struct do_job *job)
 {
-    struct change change = {job, NULL, NULL, S_OK};
+    bool drained = !do_job_state_is_active(do_job_get_state(job));
+    struct change change = {job, NULL, &drained, S_OK};
 
     begin_call(job);
-    wait_for_recorder(job);
+    if (drained)
+        drain_recorder(job);
     do_loop_call(loop_of(job), resume_on_loop, &change);
+    if (change.hr == E_ABORT)
+    {
+        drain_recorder(job);
+        do_loop_call(loop_of(job), resume_on_loop, &change);
+    }
     end_call(job);
     return change.hr;
 }
@@ -615,7 +650,7 @@ HRESULT do_job_suspend(struct do_job *job)
     {
         do_loop_call(loop_of(job), suspend_on_loop, &change);
         /* A process that suspends its job and ends must not lose what GetProgress promised. */
-        wait_for_recorder(job);
+        drain_recorder(job);
     }
     end_call(job);
     return change.hr;
@@ -643,10 +678,6 @@ static void leave_queue_on_loop(void *ctx)
 
     do_job_set_error_on_loop(job, S_OK, DO_ERROR_CONTEXT_NONE, NULL);
     do_job_set_state_on_loop(job, *final_state);
-    change->hr = do_queue_db_remove_job(job->engine->env.db, &job->record.id);
-    if (FAILED(change->hr))
-        do_log(
-            DO_LOG_ERROR, DO_LOG_STORE, "a job is not removed: 0x%08x", (unsigned int)change->hr);
     do_list_remove(&job->link);
     do_job_release_inner(job);
     do_engine_schedule_on_loop(job->engine);
@@ -667,6 +698,22 @@ static void drop_transfer(struct do_job *job, bool keep)
     do_loop_call(loop_of(job), drop_transfer_on_loop, &change);
 }
 
+/* The call fails: the job goes on as it was. */
+static void go_on_on_loop(void *ctx)
+{
+    struct change *change = ctx;
+    struct do_job *job = change->job;
+
+    job->halted = false;
+    if (do_job_state_is_active(job->state))
+    {
+        do_job_set_state_on_loop(job, DO_JOB_QUEUED);
+        do_engine_schedule_on_loop(job->engine);
+    }
+    else
+        do_job_store_on_loop(job);
+}
+
 static void leave_queue(struct do_job *job, enum do_job_state final_state)
 {
     struct change change = {job, &final_state, NULL, S_OK};
@@ -684,11 +731,24 @@ HRESULT do_job_cancel(struct do_job *job)
     HRESULT hr;
 
     begin_call(job);
-    if (SUCCEEDED(hr = halt_and_drain(job, DO_CALL_CANCEL)))
+    if (FAILED(hr = halt_and_drain(job, DO_CALL_CANCEL)))
+        goto done;
+    /* The row first: a crash then costs a stray temporary file, not a job that comes back. */
+    if (SUCCEEDED(hr = do_queue_db_remove_job(job->engine->env.db, &job->record.id)))
     {
         drop_transfer(job, false);
         leave_queue(job, DO_JOB_CANCELLED);
     }
+    else
+    {
+        struct change change = {job, NULL, NULL, S_OK};
+
+        drop_transfer(job, true);
+        drain_recorder(job);
+        do_loop_call(loop_of(job), go_on_on_loop, &change);
+    }
+
+done:
     end_call(job);
     return hr;
 }
@@ -710,7 +770,8 @@ static HRESULT save_file(struct do_job_file *file)
     file->part = NULL;
     file->record.saved = true;
     do_progress_set_flags(&file->progress, true, true);
-    /* The file is where it belongs; a row that does not say so costs nothing but a stale row. */
+    /* A crash before this row is written leaves a job whose temporary file is gone: it then says
+     * so. */
     (void)do_queue_db_update_file(engine->env.db, &file->record);
     return S_OK;
 }
@@ -721,15 +782,8 @@ static void complete_failed_on_loop(void *ctx)
     struct change *change = ctx;
     struct do_job *job = change->job;
 
-    job->halted = false;
     do_job_set_error_on_loop(job, change->hr, DO_ERROR_CONTEXT_LOCAL_FILE, change->argument);
-    if (do_job_state_is_active(job->state))
-    {
-        do_job_set_state_on_loop(job, DO_JOB_QUEUED);
-        do_engine_schedule_on_loop(job->engine);
-    }
-    else
-        do_job_store_on_loop(job);
+    go_on_on_loop(change);
 }
 
 HRESULT do_job_complete(struct do_job *job)
@@ -756,6 +810,13 @@ HRESULT do_job_complete(struct do_job *job)
             do_loop_call(loop_of(job), complete_failed_on_loop, &change);
             goto done;
         }
+    }
+    if (FAILED(hr = do_queue_db_remove_job(job->engine->env.db, &job->record.id)))
+    {
+        struct change change = {job, NULL, NULL, hr};
+
+        do_loop_call(loop_of(job), go_on_on_loop, &change);
+        goto done;
     }
     leave_queue(job, DO_JOB_ACKNOWLEDGED);
     hr = partial ? DO_HR_S_PARTIAL_COMPLETE : S_OK;

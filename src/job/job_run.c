@@ -49,10 +49,10 @@ void do_job_set_state_on_loop(struct do_job *job, enum do_job_state state)
     uint64_t now = do_clock_filetime();
 
     do_mutex_lock(&job->lock);
+    if (state == DO_JOB_TRANSFERRED && job->state != state)
+        job->record.completion_time = now;
     job->state = state;
     job->record.modification_time = now;
-    if (state == DO_JOB_TRANSFERRED)
-        job->record.completion_time = now;
     do_mutex_unlock(&job->lock);
     do_job_store_on_loop(job);
     take_or_give_back(job);
@@ -190,6 +190,12 @@ static uint32_t random_number(void)
     return number;
 }
 
+/* Milliseconds, at most the 49 days that 32 bits hold. */
+static uint32_t to_ms(uint32_t seconds)
+{
+    return seconds < UINT32_MAX / 1000 ? seconds * 1000 : UINT32_MAX;
+}
+
 /* When to try again: soon for the first failures, which the client does not even see. */
 static uint32_t retry_delay_ms(struct do_job *job)
 {
@@ -204,12 +210,11 @@ static uint32_t retry_delay_ms(struct do_job *job)
     else
     {
         delay_ms = do_backoff_next(&job->backoff, random_number());
-        if (job->record.min_retry_delay_s * 1000ULL > delay_ms &&
-            job->record.min_retry_delay_s < UINT32_MAX / 1000)
-            delay_ms = job->record.min_retry_delay_s * 1000;
+        if (to_ms(job->record.min_retry_delay_s) > delay_ms)
+            delay_ms = to_ms(job->record.min_retry_delay_s);
     }
-    if (job->transfer && do_transfer_retry_after_s_on_loop(job->transfer) < UINT32_MAX / 1000)
-        server_ms = do_transfer_retry_after_s_on_loop(job->transfer) * 1000;
+    if (job->transfer)
+        server_ms = to_ms(do_transfer_retry_after_s_on_loop(job->transfer));
     return server_ms > delay_ms ? server_ms : delay_ms;
 }
 
@@ -296,6 +301,9 @@ static void on_retry_timer(void *ctx)
 void do_job_run_on_loop(struct do_job *job)
 {
     assert(do_job_state_is_active(job->state));
+    /* The time in the queue is no time without progress. */
+    if (job->state == DO_JOB_QUEUED)
+        do_job_reset_progress_clock_on_loop(job);
     if (job->state != DO_JOB_TRANSFERRING)
     {
         clear_error(job);

@@ -83,6 +83,9 @@ uint64_t do_clock_ms(void);
 /** Whether a wait of 1 ms takes about that long; Windows' own are as coarse as its clock tick. */
 bool do_plat_has_fine_waits(void);
 
+/** Keeps the module that contains this code loaded until the process ends. */
+void do_plat_pin_module(void);
+
 /** UTC now as a FILETIME: 100 ns units since 1601-01-01. */
 uint64_t do_clock_filetime(void);
 

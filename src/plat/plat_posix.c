@@ -182,6 +182,11 @@ bool do_plat_has_fine_waits(void)
     return true;
 }
 
+/* Native builds are programs. */
+void do_plat_pin_module(void)
+{
+}
+
 uint64_t do_clock_filetime(void)
 {
     struct timespec now;

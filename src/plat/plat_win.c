@@ -182,6 +182,14 @@ bool do_plat_has_fine_waits(void)
     return ntdll && GetProcAddress(ntdll, "wine_get_version");
 }
 
+void do_plat_pin_module(void)
+{
+    HMODULE module;
+
+    (void)GetModuleHandleExW(GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_PIN,
+        (const WCHAR *)(void *)&module_mutex, &module);
+}
+
 uint64_t do_clock_filetime(void)
 {
     FILETIME now;

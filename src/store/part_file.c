@@ -19,6 +19,7 @@ struct do_part_file
 {
     atomic_int references;
     char *path;
+    bool may_exist; /* made by us before, in this run or an earlier one */
     struct do_mutex lock;
 
     /* Under lock. */
@@ -44,6 +45,17 @@ HRESULT do_part_file_make_name(const char *target, char **path)
     return *path ? S_OK : E_OUTOFMEMORY;
 }
 
+HRESULT do_part_file_check_name(const char *target, const char *path)
+{
+    size_t offset = do_path_name_offset(target);
+    const char *name = path + offset;
+
+    if (strncmp(target, path, offset) || strlen(path) != offset + 14 || name[0] != 'D' ||
+        name[1] != 'O' || strspn(name + 2, "0123456789ABCDEF") != 8 || strcmp(name + 10, ".tmp"))
+        return E_INVALIDARG;
+    return S_OK;
+}
+
 HRESULT do_part_file_create(
     const char *path, const struct do_range_set *received, struct do_part_file **part)
 {
@@ -55,6 +67,7 @@ HRESULT do_part_file_create(
     atomic_init(&created->references, 1);
     do_mutex_init(&created->lock);
     do_range_set_init(&created->written);
+    created->may_exist = received != NULL;
     if (!(created->path = do_str_dup(path)) ||
         (received && FAILED(do_range_set_copy(&created->written, received))))
     {
@@ -116,9 +129,9 @@ HRESULT do_part_file_open(struct do_part_file *part)
         return S_OK;
     if (!part->written.count)
     {
-        /* Created by an earlier run that wrote nothing, or new. */
+        /* New, or created by an earlier run that wrote nothing. */
         hr = do_file_create(part->path, &file);
-        if (hr == DO_HR_FILE_EXISTS || hr == DO_HR_ALREADY_EXISTS)
+        if (part->may_exist && (hr == DO_HR_FILE_EXISTS || hr == DO_HR_ALREADY_EXISTS))
             hr = do_file_open(part->path, &file);
     }
     else if (SUCCEEDED(hr = do_file_open(part->path, &file)))
@@ -130,9 +143,17 @@ HRESULT do_part_file_open(struct do_part_file *part)
         return hr;
     }
     do_mutex_lock(&part->lock);
+    part->may_exist = true;
     part->file = file;
     do_mutex_unlock(&part->lock);
     return S_OK;
+}
+
+void do_part_file_mark_dirty(struct do_part_file *part)
+{
+    do_mutex_lock(&part->lock);
+    part->dirty = true;
+    do_mutex_unlock(&part->lock);
 }
 
 void do_part_file_close(struct do_part_file *part)
@@ -148,15 +169,18 @@ void do_part_file_close(struct do_part_file *part)
 
 HRESULT do_part_file_set_size(struct do_part_file *part, uint64_t size)
 {
-    return do_file_set_size(handle_of(part), size);
+    struct do_file *file = handle_of(part);
+
+    return file ? do_file_set_size(file, size) : E_UNEXPECTED;
 }
 
 HRESULT do_part_file_write(
     struct do_part_file *part, uint64_t offset, const void *data, size_t length)
 {
-    HRESULT hr;
+    struct do_file *file = handle_of(part);
+    HRESULT hr = file ? do_file_write(file, offset, data, length) : E_UNEXPECTED;
 
-    if (FAILED(hr = do_file_write(handle_of(part), offset, data, length)))
+    if (FAILED(hr))
     {
         do_log(DO_LOG_ERROR, DO_LOG_STORE, "cannot write %s: 0x%08x", part->path, (unsigned int)hr);
         return hr;

@@ -23,8 +23,15 @@ struct do_part_file;
 HRESULT do_part_file_make_name(const char *target, char **path);
 
 /**
+ * Whether path is a name that do_part_file_make_name may have made for target: a stored name is not
+ * trusted before. E_INVALIDARG.
+ */
+HRESULT do_part_file_check_name(const char *target, const char *path);
+
+/**
  * An object for the file at path (copied); nothing is opened yet. received (may be NULL) is what an
- * earlier run left on disk. One reference is the caller's.
+ * earlier run left on disk; with it an existing file may be opened, else it must be new. One
+ * reference is the caller's.
  */
 HRESULT do_part_file_create(
     const char *path, const struct do_range_set *received, struct do_part_file **part);
@@ -39,6 +46,9 @@ void do_part_file_release(struct do_part_file *part);
  * that should hold received bytes has vanished or is shorter than they say. Opening twice is fine.
  */
 HRESULT do_part_file_open(struct do_part_file *part);
+
+/** What was flushed last could not be recorded: the next flush counts as a change. */
+void do_part_file_mark_dirty(struct do_part_file *part);
 
 /** Closes the handle; no write may be queued. A later do_part_file_open opens the same file. */
 void do_part_file_close(struct do_part_file *part);

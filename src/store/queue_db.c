@@ -204,20 +204,43 @@ HRESULT do_queue_db_remove_job(struct do_queue_db *db, const struct do_guid *id)
     return hr;
 }
 
-HRESULT do_queue_db_insert_file(
+static HRESULT insert_file_locked(
     struct do_queue_db *db, const struct do_guid *job_id, struct do_file_record *file)
 {
-    struct do_row_binder binder;
+    struct do_row_binder binder = bind_locked(db, INSERT_FILE);
     HRESULT hr;
 
-    do_mutex_lock(&db->lock);
-    binder = bind_locked(db, INSERT_FILE);
     do_row_bind_file(&binder, file);
     do_row_bind_guid(&binder, job_id);
     if (SUCCEEDED(hr = change_row_locked(db, INSERT_FILE, binder.code)))
         file->row_id = sqlite3_last_insert_rowid(db->connection);
+    return hr;
+}
+
+HRESULT do_queue_db_insert_files(struct do_queue_db *db, const struct do_guid *job_id,
+    struct do_file_record *const *files, size_t count)
+{
+    HRESULT hr;
+
+    do_mutex_lock(&db->lock);
+    if (SUCCEEDED(hr = run_locked(db, BEGIN, SQLITE_OK)))
+    {
+        for (size_t i = 0; i < count && SUCCEEDED(hr); i++)
+            hr = insert_file_locked(db, job_id, files[i]);
+        if (SUCCEEDED(hr))
+            hr = run_locked(db, COMMIT, SQLITE_OK);
+        /* Some failures end the transaction by themselves. */
+        if (!sqlite3_get_autocommit(db->connection))
+            (void)run_locked(db, ROLLBACK, SQLITE_OK);
+    }
     do_mutex_unlock(&db->lock);
     return hr;
+}
+
+HRESULT do_queue_db_insert_file(
+    struct do_queue_db *db, const struct do_guid *job_id, struct do_file_record *file)
+{
+    return do_queue_db_insert_files(db, job_id, &file, 1);
 }
 
 HRESULT do_queue_db_update_file(struct do_queue_db *db, const struct do_file_record *file)
@@ -321,7 +344,7 @@ static HRESULT load_files_locked(struct do_queue_db *db, struct loaded_job *load
  * sense. A job with a broken file is left out as a whole: without that file it could end as
  * complete.
  */
-static HRESULT load_job_locked(struct do_queue_db *db, struct do_list *jobs)
+static HRESULT load_job_locked(struct do_queue_db *db, struct do_process self, struct do_list *jobs)
 {
     struct do_row_reader reader = {db->statements[SELECT_JOBS], 0, NULL, false};
     struct loaded_job *loaded = NULL;
@@ -331,7 +354,9 @@ static HRESULT load_job_locked(struct do_queue_db *db, struct do_list *jobs)
 
     owner.id = do_row_read_u64(&reader);
     owner.start = do_row_read_u64(&reader);
-    if (!reader.broken && do_process_is_alive(owner))
+    /* Our own are left from an engine that could not give them back. */
+    if (!reader.broken && (owner.id != self.id || owner.start != self.start) &&
+        do_process_is_alive(owner))
         return S_OK;
     if (!(loaded = do_alloc(sizeof(*loaded))))
         return do_queue_file_failure(SQLITE_NOMEM, verbs[SELECT_JOBS].name);
@@ -367,7 +392,8 @@ done:
     return hr;
 }
 
-static HRESULT load_orphans_locked(struct do_queue_db *db, struct do_list *jobs)
+static HRESULT load_orphans_locked(
+    struct do_queue_db *db, struct do_process self, struct do_list *jobs)
 {
     sqlite3_stmt *statement = db->statements[SELECT_JOBS];
     int code = sqlite3_step(statement);
@@ -376,7 +402,7 @@ static HRESULT load_orphans_locked(struct do_queue_db *db, struct do_list *jobs)
     {
         HRESULT hr;
 
-        if (FAILED(hr = load_job_locked(db, jobs)))
+        if (FAILED(hr = load_job_locked(db, self, jobs)))
         {
             (void)end_locked(db, SELECT_JOBS, SQLITE_DONE);
             return hr;
@@ -410,7 +436,7 @@ static HRESULT adopt_locked(struct do_queue_db *db, struct do_process self, stru
 
     if (FAILED(hr = run_locked(db, BEGIN, SQLITE_OK)))
         return hr;
-    if (SUCCEEDED(hr = load_orphans_locked(db, jobs)) &&
+    if (SUCCEEDED(hr = load_orphans_locked(db, self, jobs)) &&
         SUCCEEDED(hr = claim_locked(db, jobs, self)))
         hr = run_locked(db, COMMIT, SQLITE_OK);
     /* Some failures end the transaction by themselves. */

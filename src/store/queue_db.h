@@ -90,6 +90,10 @@ HRESULT do_queue_db_remove_job(struct do_queue_db *db, const struct do_guid *id)
 HRESULT do_queue_db_insert_file(
     struct do_queue_db *db, const struct do_guid *job_id, struct do_file_record *file);
 
+/** The same for several files, all of them or none. */
+HRESULT do_queue_db_insert_files(struct do_queue_db *db, const struct do_guid *job_id,
+    struct do_file_record *const *files, size_t count);
+
 /** Stores every column of the file. DO_E_JOB_NOT_FOUND when the row went away with its job. */
 HRESULT do_queue_db_update_file(struct do_queue_db *db, const struct do_file_record *file);
 
@@ -105,11 +109,11 @@ typedef HRESULT (*do_queue_db_job_fn)(void *ctx, const struct do_job_record *job
     const struct do_file_record *files, size_t file_count);
 
 /**
- * Makes self the owner of every job whose owner no longer runs, in one transaction, and then hands
- * each of them to function (oldest first), without a lock: function may call any verb. A row that
- * makes no sense is logged and skipped with its whole job, which stays in the file as it is. The
- * first failure of function ends the walk and is returned; the jobs that it was not shown keep self
- * as their owner and wait for the next process.
+ * Makes self the owner of every job whose owner no longer runs or is self already, in one
+ * transaction, and then hands each of them to function (oldest first), without a lock: function may
+ * call any verb. A row that makes no sense is logged and skipped with its whole job, which stays in
+ * the file as it is. The first failure of function ends the walk and is returned; the jobs that it
+ * was not shown keep self as their owner and wait for the next process.
  */
 HRESULT do_queue_db_adopt(
     struct do_queue_db *db, struct do_process self, do_queue_db_job_fn function, void *ctx);

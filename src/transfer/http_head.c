@@ -185,6 +185,12 @@ static void copy_value(char *out, size_t size, struct cursor value)
 
     if (length >= size)
         length = 0;
+    /* It may be sent back: no control character may come with it. */
+    for (size_t i = 0; i < length; i++)
+    {
+        if ((unsigned char)value.at[i] < 0x20 || value.at[i] == 0x7F)
+            length = 0;
+    }
     memcpy(out, value.at, length);
     out[length] = 0;
 }

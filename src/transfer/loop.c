@@ -67,7 +67,15 @@ HRESULT do_loop_create(struct do_loop **loop)
     do_list_init(&created->timers);
     do_list_init(&created->resting);
     created->collects = do_plat_has_fine_waits();
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK || !(created->multi = curl_multi_init()))
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+    {
+        do_cond_finish(&created->woken);
+        do_cond_finish(&created->answered);
+        do_mutex_finish(&created->lock);
+        do_free(created);
+        return E_OUTOFMEMORY;
+    }
+    if (!(created->multi = curl_multi_init()))
     {
         do_loop_destroy(created);
         return E_OUTOFMEMORY;
@@ -86,6 +94,7 @@ void do_loop_destroy(struct do_loop *loop)
     run_ops(loop);
     if (loop->multi)
         (void)curl_multi_cleanup(loop->multi);
+    curl_global_cleanup();
     do_cond_finish(&loop->woken);
     do_cond_finish(&loop->answered);
     do_mutex_finish(&loop->lock);

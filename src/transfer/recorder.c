@@ -48,9 +48,10 @@ static void record(
 
     do_range_set_init(&durable);
     if (SUCCEEDED(hr = do_part_file_flush(recording->part, &durable, &changed)) &&
-        (changed || transferred))
-        hr = do_queue_db_record_received(recorder->db, recording->row_id,
-            do_part_file_path(recording->part), &durable, transferred);
+        (changed || transferred) &&
+        FAILED(hr = do_queue_db_record_received(recorder->db, recording->row_id,
+                   do_part_file_path(recording->part), &durable, transferred)))
+        do_part_file_mark_dirty(recording->part);
     if (FAILED(hr))
         do_log(DO_LOG_WARN, DO_LOG_STORE, "progress of %s is not recorded: 0x%08x",
             do_part_file_path(recording->part), (unsigned int)hr);

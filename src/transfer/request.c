@@ -12,6 +12,7 @@
 #include "base/compiler.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "plat/plat.h"
 #include "store/queue_db.h"
 #include "transfer/tls.h"
 #include "transfer/url.h"
@@ -84,12 +85,29 @@ static HRESULT hr_of(const struct do_request *request, CURLcode code)
     return DO_HR_NET_CONNECTION_ABORTED;
 }
 
+/* From a hop over https no redirection leads to http, whatever the first URL was. */
+static bool refuse_downgrade(const struct do_request *request)
+{
+    const char *scheme = NULL;
+
+    if (request->head.status / 100 != 3 ||
+        curl_easy_getinfo(request->curl, CURLINFO_SCHEME, &scheme) != CURLE_OK || !scheme ||
+        !do_str_equal_nocase(scheme, "https"))
+        return true;
+    return curl_easy_setopt(request->curl, CURLOPT_REDIR_PROTOCOLS_STR, "https") == CURLE_OK;
+}
+
 static size_t on_curl_header(char *line, size_t size, size_t count, void *ctx)
 {
     struct do_request *request = ctx;
 
+    /* A refusal is final: neither trailers nor later bytes may follow it. */
+    if (FAILED(request->verdict))
+        return 0;
     request->verdict = do_http_head_add_line(&request->head, line, size * count);
-    return FAILED(request->verdict) ? 0 : size * count;
+    if (FAILED(request->verdict) || !refuse_downgrade(request))
+        return 0;
+    return size * count;
 }
 
 /* The final head is known when its first byte of body arrives, or at the end without one. */
@@ -120,6 +138,22 @@ static void rest(struct do_request *request, size_t length)
         do_loop_hurry_on_loop(request->loop);
 }
 
+static void on_curl_end(void *ctx, CURLcode code);
+
+/*
+ * Lets libcurl read on. It first delivers what it holds, and when that is refused it drops it and
+ * would read on all the same: then the exchange must end here.
+ */
+static void go_on(struct do_request *request)
+{
+    CURLcode code = curl_easy_pause(request->curl, CURLPAUSE_CONT);
+
+    if (code == CURLE_OK && SUCCEEDED(request->verdict))
+        return;
+    do_loop_remove_curl_on_loop(request->loop, request->curl);
+    on_curl_end(request, code == CURLE_OK ? CURLE_WRITE_ERROR : code);
+}
+
 static void end_rest(void *ctx)
 {
     struct do_request *request = ctx;
@@ -128,7 +162,7 @@ static void end_rest(void *ctx)
     if (!request->running || request->paused)
         return;
     if (request->events->has_room(request->ctx, request->buffer_bytes))
-        (void)curl_easy_pause(request->curl, CURLPAUSE_CONT);
+        go_on(request);
     else
         request->paused = true;
 }
@@ -139,6 +173,8 @@ static size_t on_curl_data(char *data, size_t size, size_t count, void *ctx)
     size_t length = size * count;
     HRESULT hr;
 
+    if (FAILED(request->verdict))
+        return 0;
     if (FAILED(hr = tell_head(request)) ||
         FAILED(hr = request->events->on_data(request->ctx, data, length)))
     {
@@ -154,6 +190,20 @@ static size_t on_curl_data(char *data, size_t size, size_t count, void *ctx)
     return length;
 }
 
+/*
+ * A name that is being resolved when the exchange ends: libcurl leaves its thread to itself
+ * (CURLOPT_QUICK_EXIT) rather than wait for it, which would stall every job for as long as a dead
+ * name server is asked. That thread runs code of this module, which therefore has to stay.
+ */
+static void keep_module_for_resolver(const struct do_request *request)
+{
+    curl_off_t resolved_us = 0;
+
+    if (curl_easy_getinfo(request->curl, CURLINFO_NAMELOOKUP_TIME_T, &resolved_us) != CURLE_OK ||
+        !resolved_us)
+        do_plat_pin_module();
+}
+
 static void on_curl_end(void *ctx, CURLcode code)
 {
     struct do_request *request = ctx;
@@ -161,6 +211,8 @@ static void on_curl_end(void *ctx, CURLcode code)
 
     request->running = false;
     do_loop_cancel_on_loop(request->loop, &request->rest_op);
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        keep_module_for_resolver(request);
     if (SUCCEEDED(hr))
         hr = tell_head(request);
     if (FAILED(hr))
@@ -181,6 +233,7 @@ static bool set_options(struct do_request *request)
            curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
                (long)request->settings.connect_timeout_ms) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L) == CURLE_OK &&
@@ -323,6 +376,8 @@ HRESULT do_request_start_on_loop(
 
 void do_request_abort_on_loop(struct do_request *request)
 {
+    if (request->running)
+        keep_module_for_resolver(request);
     do_loop_remove_curl_on_loop(request->loop, request->curl);
     do_loop_cancel_on_loop(request->loop, &request->rest_op);
     request->running = false;
@@ -335,5 +390,5 @@ void do_request_unpause_on_loop(struct do_request *request)
     request->paused = false;
     request->rests = false;
     do_loop_cancel_on_loop(request->loop, &request->rest_op);
-    (void)curl_easy_pause(request->curl, CURLPAUSE_CONT);
+    go_on(request);
 }

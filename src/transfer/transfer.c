@@ -67,9 +67,11 @@ struct do_transfer
     struct do_timer partial_timer;
     struct do_list paused_link;
     enum phase phase;
-    HRESULT failure;     /* what PHASE_FAILING will tell */
-    bool object_changed; /* the head said so; the request's end acts on it */
-    bool restarted;      /* once in this attempt is enough */
+    HRESULT failure;      /* what PHASE_FAILING will tell */
+    bool object_changed;  /* the head said so; the request's end acts on it */
+    bool restarted;       /* once in this attempt is enough */
+    uint64_t local_bytes; /* received and not thrown away */
+    uint64_t most_bytes;  /* the most that this ever was */
     uint64_t last_byte_ms;
     uint32_t retry_after_s;
 };
@@ -273,12 +275,11 @@ static HRESULT begin_part(struct do_transfer *transfer)
 static void restart(struct do_transfer *transfer)
 {
     struct do_file_record *file = transfer->file;
+    struct do_part_file *old = *transfer->part;
     HRESULT hr;
 
     do_recorder_end(transfer->env->recorder, transfer->recording, false, false);
     transfer->recording = NULL;
-    do_part_file_discard(*transfer->part);
-    do_part_file_release(*transfer->part);
     *transfer->part = NULL;
     do_range_set_clear(&file->received);
     do_range_set_clear(&transfer->claimed);
@@ -288,9 +289,13 @@ static void restart(struct do_transfer *transfer)
     (void)do_str_assign(&file->last_modified, NULL);
     do_progress_set_transferred(transfer->progress, 0);
     do_progress_set_total(transfer->progress, do_plan_local_size(&transfer->plan));
-    if (FAILED(hr = begin_part(transfer)) ||
-        FAILED(hr = do_recorder_begin(
-                   transfer->env->recorder, *transfer->part, file->row_id, &transfer->recording)))
+    transfer->local_bytes = 0;
+    /* The new name is stored before the old file goes: a crash between finds one of them. */
+    hr = begin_part(transfer);
+    do_part_file_discard(old);
+    do_part_file_release(old);
+    if (FAILED(hr) || FAILED(hr = do_recorder_begin(transfer->env->recorder, *transfer->part,
+                                 file->row_id, &transfer->recording)))
     {
         end_attempt(transfer, hr);
         return;
@@ -466,6 +471,16 @@ static void fill_block(struct do_transfer *transfer, const unsigned char **data,
     *length -= part;
 }
 
+/* Bytes that only replace what a restart threw away are no progress: it might go on for ever. */
+static void count_progress(struct do_transfer *transfer, size_t length)
+{
+    transfer->local_bytes += length;
+    if (transfer->local_bytes <= transfer->most_bytes)
+        return;
+    transfer->most_bytes = transfer->local_bytes;
+    transfer->last_byte_ms = do_loop_now_on_loop(transfer->env->loop);
+}
+
 static HRESULT on_data(void *ctx, const void *data, size_t length)
 {
     struct do_transfer *transfer = ctx;
@@ -492,7 +507,7 @@ static HRESULT on_data(void *ctx, const void *data, size_t length)
         !(spare = do_block_take(pool)))
         return pause_for_block(transfer);
 
-    transfer->last_byte_ms = do_loop_now_on_loop(transfer->env->loop);
+    count_progress(transfer, length);
     while (length)
     {
         if (!transfer->block)
@@ -628,7 +643,15 @@ static void begin_attempt(void *ctx)
     struct do_transfer *transfer = ctx;
     HRESULT hr;
 
-    if (FAILED(hr = begin_part(transfer)))
+    hr = begin_part(transfer);
+    if (hr == DO_HR_FILE_NOT_FOUND && *transfer->part)
+    {
+        do_log(DO_LOG_WARN, DO_LOG_XFER, "%s has vanished, starting anew",
+            do_part_file_path(*transfer->part));
+        restart(transfer);
+        return;
+    }
+    if (FAILED(hr))
     {
         end_attempt(transfer, hr);
         return;
@@ -700,6 +723,8 @@ HRESULT do_transfer_create(struct do_transfer_env *env, struct do_file_record *f
         goto failed;
     if (*part && FAILED(hr = do_part_file_get_written(*part, &created->claimed)))
         goto failed;
+    created->local_bytes = do_range_set_size(&created->claimed);
+    created->most_bytes = created->local_bytes;
     if (FAILED(
             hr = do_request_create(env->loop, &env->settings, &events, created, &created->request)))
         goto failed;

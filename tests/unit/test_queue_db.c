@@ -386,9 +386,11 @@ static void test_queue_db_adopt_takes_jobs_of_dead_owners_only(void **state)
     insert_job(fixture->db, 1, self);
     insert_job(fixture->db, 2, dead_too);
     seen = adopt(fixture->db, self);
-    assert_int_equal(seen.job_count, 2);
+    /* Its own are left from an engine of this process that could not give them back. */
+    assert_int_equal(seen.job_count, 3);
     assert_int_equal(seen.jobs[0].id.bytes[0], 3);
-    assert_int_equal(seen.jobs[1].id.bytes[0], 2);
+    assert_int_equal(seen.jobs[1].id.bytes[0], 1);
+    assert_int_equal(seen.jobs[2].id.bytes[0], 2);
     assert_true(seen.jobs[0].owner.id == self.id);
     assert_true(seen.jobs[0].owner.start == self.start);
     seen = adopt(fixture->db, dead);
