@@ -80,13 +80,34 @@ void do_engine_schedule_on_loop(struct do_engine *engine);
 
 /* job.c */
 
-/** An object for a stored job; its files are added with do_job_restore_file. One inner reference.
+/** An object for a stored job; its files are added with do_job_restore_file (job_files.c). One
+ * inner reference.
  */
 HRESULT do_job_create_object(
     struct do_engine *engine, const struct do_job_record *record, struct do_job **job);
 HRESULT do_job_restore_file(struct do_job *job, const struct do_file_record *record);
 void do_job_retain_inner(struct do_job *job);
 void do_job_release_inner(struct do_job *job);
+
+void do_job_file_destroy(struct do_job_file *file);
+
+/* job_calls.c */
+
+/* A change that is one operation on the loop. */
+struct do_job_change
+{
+    struct do_job *job;
+    const void *argument;
+    void *result;
+    HRESULT hr;
+};
+
+/** Calls that change the job wait for one another between these two. Not on the loop. */
+void do_job_begin_call(struct do_job *job);
+void do_job_end_call(struct do_job *job);
+
+/** A whole call that is one operation on the loop; function gets a struct do_job_change. */
+HRESULT do_job_change(struct do_job *job, do_loop_fn function, const void *argument, void *result);
 
 /* job_run.c: the loop's side of a job */
 

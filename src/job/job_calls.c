@@ -1,0 +1,446 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls that change a job. They go one at a time per job (do_job_begin_call, do_job_end_call), each
+ * as operations on the loop; what blocks, waiting for the writer and the file system, runs on the
+ * caller's thread between them.
+ */
+#include "job/job_internal.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "transfer/http_head.h"
+
+static struct do_loop *loop_of(const struct do_job *job)
+{
+    return job->engine->env.loop;
+}
+
+void do_job_begin_call(struct do_job *job)
+{
+    do_mutex_lock(&job->lock);
+    while (job->call_running)
+        do_cond_wait(&job->call_ended, &job->lock);
+    job->call_running = true;
+    do_mutex_unlock(&job->lock);
+}
+
+void do_job_end_call(struct do_job *job)
+{
+    do_mutex_lock(&job->lock);
+    job->call_running = false;
+    do_cond_broadcast(&job->call_ended);
+    do_mutex_unlock(&job->lock);
+}
+
+HRESULT do_job_change(struct do_job *job, do_loop_fn function, const void *argument, void *result)
+{
+    struct do_job_change change = {job, argument, result, S_OK};
+
+    do_job_begin_call(job);
+    do_loop_call(loop_of(job), function, &change);
+    do_job_end_call(job);
+    return change.hr;
+}
+
+/* Resume and Suspend */
+
+static void resume_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+    struct do_job *job = change->job;
+    bool *drained = change->result;
+    enum do_job_state next;
+
+    if (FAILED(change->hr = do_job_state_after_call(job->state, DO_CALL_RESUME, &next)))
+        return;
+    if (!job->file_count)
+    {
+        change->hr = DO_E_JOB_EMPTY;
+        return;
+    }
+    if (next != DO_JOB_QUEUED || job->state == DO_JOB_QUEUED)
+        return;
+    /* It failed since the caller looked: its files may still be on their way to being closed. */
+    if (!do_job_state_is_active(job->state) && !*drained)
+    {
+        *drained = true;
+        change->hr = E_ABORT;
+        return;
+    }
+    do_job_halt_on_loop(job);
+    do_job_set_error_on_loop(job, S_OK, DO_ERROR_CONTEXT_NONE, NULL);
+    do_job_reset_progress_clock_on_loop(job);
+    do_job_set_state_on_loop(job, DO_JOB_QUEUED);
+    do_engine_schedule_on_loop(job->engine);
+}
+
+/* What the recorder still does with files of a halted job must be over before they are opened. */
+static void drain_recorder(struct do_job *job)
+{
+    size_t count = do_job_get_file_count(job);
+
+    for (size_t i = 0; i < count; i++)
+    {
+        const struct do_job_file *file = do_job_get_file(job, i);
+
+        if (file->part)
+            do_recorder_drain(job->engine->env.recorder, file->part);
+    }
+}
+
+HRESULT do_job_resume(struct do_job *job)
+{
+    bool drained = !do_job_state_is_active(do_job_get_state(job));
+    struct do_job_change change = {job, NULL, &drained, S_OK};
+
+    do_job_begin_call(job);
+    if (drained)
+        drain_recorder(job);
+    do_loop_call(loop_of(job), resume_on_loop, &change);
+    if (change.hr == E_ABORT)
+    {
+        drain_recorder(job);
+        do_loop_call(loop_of(job), resume_on_loop, &change);
+    }
+    do_job_end_call(job);
+    return change.hr;
+}
+
+/* First step of every call that stops the job: nothing new is received after it. */
+static void halt_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+    struct do_job *job = change->job;
+    const enum do_job_call *call = change->argument;
+    enum do_job_state next;
+
+    if (FAILED(change->hr = do_job_state_after_call(job->state, *call, &next)))
+        return;
+    if (next != job->state)
+    {
+        do_job_halt_on_loop(job);
+        job->halted = true;
+    }
+}
+
+static void suspend_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+    struct do_job *job = change->job;
+    enum do_job_state next;
+
+    job->halted = false;
+    if (SUCCEEDED(change->hr = do_job_state_after_call(job->state, DO_CALL_SUSPEND, &next)) &&
+        next != job->state)
+    {
+        do_job_drop_transfer_on_loop(job, true);
+        do_job_set_error_on_loop(job, S_OK, DO_ERROR_CONTEXT_NONE, NULL);
+        do_job_set_state_on_loop(job, next);
+        do_engine_schedule_on_loop(job->engine);
+    }
+}
+
+/* Halts the job for a call and waits until the writer has written what came. */
+static HRESULT halt_and_drain(struct do_job *job, enum do_job_call call)
+{
+    struct do_job_change change = {job, &call, NULL, S_OK};
+
+    do_loop_call(loop_of(job), halt_on_loop, &change);
+    /* The transfer object changes only with calls on this job, of which this is the one. */
+    if (SUCCEEDED(change.hr) && job->transfer)
+        do_transfer_drain(job->transfer);
+    return change.hr;
+}
+
+HRESULT do_job_suspend(struct do_job *job)
+{
+    struct do_job_change change = {job, NULL, NULL, S_OK};
+
+    do_job_begin_call(job);
+    if (SUCCEEDED(change.hr = halt_and_drain(job, DO_CALL_SUSPEND)))
+    {
+        do_loop_call(loop_of(job), suspend_on_loop, &change);
+        /* A process that suspends its job and ends must not lose what GetProgress promised. */
+        drain_recorder(job);
+    }
+    do_job_end_call(job);
+    return change.hr;
+}
+
+/* Cancel and Complete */
+
+/* Deletes the temporary file, if there is one. On the caller's thread, the job halted. */
+static void discard_file(struct do_job_file *file)
+{
+    if (!file->part)
+        return;
+    do_recorder_drain(file->job->engine->env.recorder, file->part);
+    do_part_file_discard(file->part);
+    do_part_file_release(file->part);
+    file->part = NULL;
+}
+
+/* Last step of Cancel and Complete: the job leaves the queue. */
+static void leave_queue_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+    struct do_job *job = change->job;
+    const enum do_job_state *final_state = change->argument;
+
+    do_job_set_error_on_loop(job, S_OK, DO_ERROR_CONTEXT_NONE, NULL);
+    do_job_set_state_on_loop(job, *final_state);
+    do_list_remove(&job->link);
+    do_job_release_inner(job);
+    do_engine_schedule_on_loop(job->engine);
+}
+
+static void drop_transfer_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+    const bool *keep = change->argument;
+
+    do_job_drop_transfer_on_loop(change->job, *keep);
+}
+
+static void drop_transfer(struct do_job *job, bool keep)
+{
+    struct do_job_change change = {job, &keep, NULL, S_OK};
+
+    do_loop_call(loop_of(job), drop_transfer_on_loop, &change);
+}
+
+/* The call fails: the job goes on as it was. */
+static void go_on_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+    struct do_job *job = change->job;
+
+    job->halted = false;
+    if (do_job_state_is_active(job->state))
+    {
+        do_job_set_state_on_loop(job, DO_JOB_QUEUED);
+        do_engine_schedule_on_loop(job->engine);
+    }
+    else
+        do_job_store_on_loop(job);
+}
+
+static void leave_queue(struct do_job *job, enum do_job_state final_state)
+{
+    struct do_job_change change = {job, &final_state, NULL, S_OK};
+
+    for (size_t i = 0; i < job->file_count; i++)
+    {
+        if (!job->files[i]->record.saved)
+            discard_file(job->files[i]);
+    }
+    do_loop_call(loop_of(job), leave_queue_on_loop, &change);
+}
+
+HRESULT do_job_cancel(struct do_job *job)
+{
+    HRESULT hr;
+
+    do_job_begin_call(job);
+    if (FAILED(hr = halt_and_drain(job, DO_CALL_CANCEL)))
+        goto done;
+    /* The row first: a crash then costs a stray temporary file, not a job that comes back. */
+    if (SUCCEEDED(hr = do_queue_db_remove_job(job->engine->env.db, &job->record.id)))
+    {
+        drop_transfer(job, false);
+        leave_queue(job, DO_JOB_CANCELLED);
+    }
+    else
+    {
+        struct do_job_change change = {job, NULL, NULL, S_OK};
+
+        drop_transfer(job, true);
+        drain_recorder(job);
+        do_loop_call(loop_of(job), go_on_on_loop, &change);
+    }
+
+done:
+    do_job_end_call(job);
+    return hr;
+}
+
+/* Saves one transferred file under its name. On the caller's thread, the job halted. */
+static HRESULT save_file(struct do_job_file *file)
+{
+    struct do_engine *engine = file->job->engine;
+    HRESULT hr;
+
+    if (!file->part)
+        return DO_HR_FILE_NOT_FOUND;
+    do_recorder_drain(engine->env.recorder, file->part);
+    if (FAILED(hr = do_part_file_commit(file->part, file->record.local_path,
+                   do_progress_snapshot(&file->progress).bytes_total,
+                   do_http_date_to_filetime(file->record.last_modified), true)))
+        return hr;
+    do_part_file_release(file->part);
+    file->part = NULL;
+    file->record.saved = true;
+    do_progress_set_flags(&file->progress, true, true);
+    /* A crash before this row is written leaves a job whose temporary file is gone: it then says
+     * so. */
+    (void)do_queue_db_update_file(engine->env.db, &file->record);
+    return S_OK;
+}
+
+/* A file could not be saved: the job is as it was, with an error that says which and why. */
+static void complete_failed_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+    struct do_job *job = change->job;
+
+    do_job_set_error_on_loop(job, change->hr, DO_ERROR_CONTEXT_LOCAL_FILE, change->argument);
+    go_on_on_loop(change);
+}
+
+HRESULT do_job_complete(struct do_job *job)
+{
+    bool partial = false;
+    HRESULT hr;
+
+    do_job_begin_call(job);
+    if (FAILED(hr = halt_and_drain(job, DO_CALL_COMPLETE)))
+        goto done;
+    drop_transfer(job, true);
+    /* A job that cannot be saved goes on at once, with the same files. */
+    drain_recorder(job);
+    for (size_t i = 0; i < job->file_count; i++)
+    {
+        struct do_job_file *file = job->files[i];
+
+        if (!file->record.transferred)
+            partial = true;
+        else if (!file->record.saved && FAILED(hr = save_file(file)))
+        {
+            struct do_job_change change = {job, file, NULL, hr};
+
+            do_loop_call(loop_of(job), complete_failed_on_loop, &change);
+            goto done;
+        }
+    }
+    if (FAILED(hr = do_queue_db_remove_job(job->engine->env.db, &job->record.id)))
+    {
+        struct do_job_change change = {job, NULL, NULL, hr};
+
+        do_loop_call(loop_of(job), go_on_on_loop, &change);
+        goto done;
+    }
+    leave_queue(job, DO_JOB_ACKNOWLEDGED);
+    hr = partial ? DO_HR_S_PARTIAL_COMPLETE : S_OK;
+
+done:
+    do_job_end_call(job);
+    return hr;
+}
+
+/* Setters: each stores one field through the same door. */
+
+struct new_text
+{
+    char **field;
+    char *text; /* taken when the change succeeds */
+};
+
+static void set_text_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+    struct do_job *job = change->job;
+    struct new_text *new_text = change->result;
+    enum do_job_state next;
+
+    if (FAILED(change->hr = do_job_state_after_call(job->state, DO_CALL_SET, &next)))
+        return;
+    do_mutex_lock(&job->lock);
+    do_free(*new_text->field);
+    *new_text->field = new_text->text;
+    do_mutex_unlock(&job->lock);
+    new_text->text = NULL;
+    do_job_set_state_on_loop(job, next);
+}
+
+/* Length in UTF-16 units, which is what the limits of the documentation count. */
+static size_t utf16_length(const char *text)
+{
+    size_t length = 0;
+
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        length += (*c & 0xC0) == 0x80 ? 0U : *c >= 0xF0 ? 2U : 1U;
+    return length;
+}
+
+static HRESULT set_text(struct do_job *job, char **field, const char *text, size_t limit)
+{
+    struct new_text new_text = {field, NULL};
+    HRESULT hr;
+
+    if (utf16_length(text) > limit)
+        return E_INVALIDARG;
+    if (!(new_text.text = do_str_dup(text)))
+        return E_OUTOFMEMORY;
+    hr = do_job_change(job, set_text_on_loop, NULL, &new_text);
+    do_free(new_text.text);
+    return hr;
+}
+
+HRESULT do_job_set_display_name(struct do_job *job, const char *text)
+{
+    return set_text(job, &job->record.display_name, text, DO_JOB_NAME_LIMIT);
+}
+
+HRESULT do_job_set_description(struct do_job *job, const char *text)
+{
+    return set_text(job, &job->record.description, text, DO_JOB_DESCRIPTION_LIMIT);
+}
+
+struct new_number
+{
+    uint32_t *field;
+    bool *set_flag; /* or NULL */
+    uint32_t value;
+};
+
+static void set_number_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+    struct do_job *job = change->job;
+    const struct new_number *number = change->argument;
+    enum do_job_state next;
+
+    if (FAILED(change->hr = do_job_state_after_call(job->state, DO_CALL_SET, &next)))
+        return;
+    do_mutex_lock(&job->lock);
+    *number->field = number->value;
+    if (number->set_flag)
+        *number->set_flag = true;
+    do_mutex_unlock(&job->lock);
+    do_job_set_state_on_loop(job, next);
+    do_job_apply_timeout_on_loop(job);
+}
+
+HRESULT do_job_set_priority(struct do_job *job, uint32_t priority)
+{
+    const struct new_number number = {&job->record.priority, NULL, priority};
+
+    return do_job_change(job, set_number_on_loop, &number, NULL);
+}
+
+HRESULT do_job_set_no_progress_timeout_s(struct do_job *job, uint32_t seconds)
+{
+    const struct new_number number = {
+        &job->record.no_progress_timeout_s, &job->record.no_progress_timeout_set, seconds};
+
+    return do_job_change(job, set_number_on_loop, &number, NULL);
+}
+
+HRESULT do_job_set_min_retry_delay_s(struct do_job *job, uint32_t seconds)
+{
+    const struct new_number number = {&job->record.min_retry_delay_s, NULL, seconds};
+
+    return do_job_change(job, set_number_on_loop, &number, NULL);
+}

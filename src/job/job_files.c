@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files of a job: what may be added, from a client or from the database, and how it is.
+ */
+#include "job/job_internal.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "plat/file.h"
+#include "transfer/plan.h"
+#include "transfer/url.h"
+
+/* Room for count more files, so that appending them cannot fail. */
+static HRESULT reserve_files(struct do_job *job, size_t count)
+{
+    struct do_job_file **grown;
+    size_t capacity = job->file_capacity ? job->file_capacity : 4;
+
+    while (capacity < job->file_count + count)
+        capacity *= 2;
+    if (capacity == job->file_capacity)
+        return S_OK;
+    do_mutex_lock(&job->lock);
+    if ((grown = do_realloc_array(job->files, capacity, sizeof(*grown))))
+    {
+        job->files = grown;
+        job->file_capacity = capacity;
+    }
+    do_mutex_unlock(&job->lock);
+    return grown ? S_OK : E_OUTOFMEMORY;
+}
+
+static void append_file(struct do_job *job, struct do_job_file *file)
+{
+    do_mutex_lock(&job->lock);
+    file->job = job;
+    file->index = (uint32_t)job->file_count;
+    job->files[job->file_count++] = file;
+    do_mutex_unlock(&job->lock);
+}
+
+/* BytesTotal as far as it is known before the first byte: from the client's size or the ranges. */
+static HRESULT set_known_total(struct do_job_file *file)
+{
+    const struct do_file_record *record = &file->record;
+    uint64_t size =
+        record->remote_size != DO_SIZE_UNKNOWN ? record->remote_size : record->expected_size;
+    struct do_plan plan;
+    HRESULT hr;
+
+    if (FAILED(hr = do_plan_init(&plan, record->ranges, record->range_count)))
+        return hr;
+    if (size != DO_SIZE_UNKNOWN)
+        hr = do_plan_resolve(&plan, size);
+    do_progress_set_total(&file->progress, do_plan_local_size(&plan));
+    do_plan_finish(&plan);
+    return hr;
+}
+
+static HRESULT copy_ranges(
+    const struct do_range *ranges, size_t count, struct do_file_record *record)
+{
+    if (!count)
+        return S_OK;
+    if (!(record->ranges = do_memdup(ranges, count * sizeof(*ranges))))
+        return E_OUTOFMEMORY;
+    record->range_count = count;
+    return S_OK;
+}
+
+static HRESULT create_file(const struct do_new_file *new_file, struct do_job_file **file)
+{
+    struct do_job_file *created = do_alloc(sizeof(*created));
+    HRESULT hr = E_OUTOFMEMORY;
+
+    *file = NULL;
+    if (!created)
+        return hr;
+    do_file_record_init(&created->record);
+    do_progress_init(&created->progress);
+    created->record.expected_size = new_file->size;
+    if (FAILED(hr = do_str_assign(&created->record.content_id, new_file->content_id)) ||
+        FAILED(hr = do_str_assign(&created->record.url, new_file->url)) ||
+        FAILED(hr = do_str_assign(&created->record.local_path, new_file->local_path)) ||
+        FAILED(hr = copy_ranges(new_file->ranges, new_file->range_count, &created->record)) ||
+        FAILED(hr = set_known_total(created)))
+    {
+        do_job_file_destroy(created);
+        return hr;
+    }
+    *file = created;
+    return S_OK;
+}
+
+/* What can be said of a file without touching the disk; stored rows are checked like new ones. */
+static HRESULT check_file(const struct do_new_file *new_file)
+{
+    HRESULT hr;
+
+    if (!new_file->content_id || !new_file->content_id[0])
+        return E_INVALIDARG;
+    if (!new_file->url || strlen(new_file->url) > DO_URL_LIMIT ||
+        FAILED(do_url_check(new_file->url)))
+        return E_INVALIDARG;
+    if (!new_file->local_path || !new_file->local_path[0])
+        return E_INVALIDARG;
+    if (FAILED(hr = do_file_check_path(new_file->local_path)))
+        return hr;
+    if (new_file->range_count > DO_JOB_RANGE_LIMIT)
+        return E_INVALIDARG;
+    return do_plan_check_ranges(new_file->ranges, new_file->range_count, new_file->size);
+}
+
+static HRESULT check_new_file(const struct do_new_file *new_file)
+{
+    HRESULT hr = check_file(new_file);
+
+    return FAILED(hr) ? hr : do_file_check_directory(new_file->local_path);
+}
+
+HRESULT do_job_restore_file(struct do_job *job, const struct do_file_record *record)
+{
+    const struct do_new_file new_file = {record->content_id, record->url, record->local_path,
+        record->ranges, record->range_count, record->expected_size};
+    struct do_job_file *file;
+    HRESULT hr;
+
+    if (FAILED(hr = check_file(&new_file)) ||
+        (record->temp_path &&
+            FAILED(hr = do_part_file_check_name(record->local_path, record->temp_path))) ||
+        FAILED(hr = create_file(&new_file, &file)))
+        return hr;
+    file->record.row_id = record->row_id;
+    file->record.remote_size = record->remote_size;
+    file->record.transferred = record->transferred;
+    file->record.saved = record->saved;
+    if (FAILED(hr = do_str_assign(&file->record.etag, record->etag)) ||
+        FAILED(hr = do_str_assign(&file->record.last_modified, record->last_modified)) ||
+        FAILED(hr = do_str_assign(&file->record.temp_path, record->temp_path)) ||
+        FAILED(hr = set_known_total(file)))
+        goto failed;
+    if (record->temp_path && !record->saved &&
+        FAILED(hr = do_part_file_create(record->temp_path, &record->received, &file->part)))
+        goto failed;
+    do_progress_set_transferred(
+        &file->progress, record->transferred ? do_progress_snapshot(&file->progress).bytes_total
+                                             : do_range_set_size(&record->received));
+    do_progress_set_flags(&file->progress, record->transferred, record->saved);
+    if (FAILED(hr = reserve_files(job, 1)))
+        goto failed;
+    append_file(job, file);
+    return S_OK;
+
+failed:
+    do_job_file_destroy(file);
+    return hr;
+}
+
+/* Files that are created but not yet part of a job. */
+struct new_files
+{
+    struct do_job_file **files;      /* NULL once the job owns it */
+    struct do_file_record **records; /* theirs */
+    size_t count;
+};
+
+static void add_files_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+    struct do_job *job = change->job;
+    struct new_files *new_files = change->result;
+    enum do_job_state next;
+
+    if (FAILED(change->hr = do_job_state_after_call(job->state, DO_CALL_ADD_FILE, &next)))
+        return;
+    if (FAILED(change->hr = reserve_files(job, new_files->count)) ||
+        FAILED(change->hr = do_queue_db_insert_files(
+                   job->engine->env.db, &job->record.id, new_files->records, new_files->count)))
+        return;
+    for (size_t i = 0; i < new_files->count; i++)
+    {
+        append_file(job, new_files->files[i]);
+        new_files->files[i] = NULL;
+    }
+    do_job_set_state_on_loop(job, next);
+}
+
+HRESULT do_job_add_files(struct do_job *job, const struct do_new_file *files, size_t count)
+{
+    struct new_files new_files = {NULL, NULL, count};
+    enum do_job_state next;
+    HRESULT hr;
+
+    if (FAILED(hr = do_job_state_after_call(do_job_get_state(job), DO_CALL_ADD_FILE, &next)))
+        return hr;
+    new_files.files = do_alloc_array(count, sizeof(*new_files.files));
+    new_files.records = do_alloc_array(count, sizeof(*new_files.records));
+    if (!new_files.files || !new_files.records)
+    {
+        hr = E_OUTOFMEMORY;
+        goto done;
+    }
+    for (size_t i = 0; i < count; i++)
+    {
+        if (FAILED(hr = check_new_file(&files[i])) ||
+            FAILED(hr = create_file(&files[i], &new_files.files[i])))
+            goto done;
+        new_files.records[i] = &new_files.files[i]->record;
+    }
+    hr = do_job_change(job, add_files_on_loop, NULL, &new_files);
+
+done:
+    for (size_t i = 0; new_files.files && i < count; i++)
+        do_job_file_destroy(new_files.files[i]);
+    do_free(new_files.files);
+    do_free(new_files.records);
+    return hr;
+}
