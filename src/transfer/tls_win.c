@@ -72,6 +72,10 @@ static HRESULT verify_chain(const CERT_CONTEXT *certificate, WCHAR *host)
         hr = from_policy(status.dwError);
     else
         hr = DO_E_HTTP_CERT_VALIDATION;
+    /* Wine's policy lets a chain pass whose issuer is not known at all. */
+    if (SUCCEEDED(hr) && (chain->TrustStatus.dwErrorStatus &
+                             (CERT_TRUST_IS_PARTIAL_CHAIN | CERT_TRUST_IS_UNTRUSTED_ROOT)))
+        hr = DO_HR_NET_INVALID_CA;
     CertFreeCertificateChain(chain);
     return hr;
 }
