@@ -1,175 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The transfer of one file. The loop thread runs everything but on_written (writer) and drain
- * (any).
+ * The course of one file's transfer. Loop thread only.
  *
  * An attempt is in one of these phases: IDLE; STARTING, queued; FETCHING, a request runs; DRAINING,
  * every byte was received and the writer has some of them; RESTARTING, the object changed and the
  * writer must be through with the old file before a fresh one replaces it; FAILING, the same wait
  * before a failure is told, so that the next attempt finds settled facts.
  */
-#include "transfer/transfer.h"
+#include "transfer/transfer_internal.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
-#include "plat/plat.h"
-#include "transfer/plan.h"
 
 /* Received bytes wait at most this long in a block that does not fill. */
 #define PARTIAL_BLOCK_MS 500U
-
-enum phase
-{
-    PHASE_IDLE,
-    PHASE_STARTING,
-    PHASE_FETCHING,
-    PHASE_DRAINING,
-    PHASE_RESTARTING,
-    PHASE_FAILING
-};
-
-struct do_transfer
-{
-    atomic_int references;
-    struct do_transfer_env *env;
-    struct do_progress *progress;
-
-    /* Under lock: shared with the writer. */
-    struct do_mutex lock;
-    struct do_cond drained;
-    uint32_t queued_writes;
-    HRESULT write_result;
-
-    /* The notification from the writer; queued holds one reference. */
-    struct do_loop_op written_op;
-    atomic_bool written_queued;
-
-    /* On the loop. */
-    struct do_file_record *file;
-    struct do_part_file **part;
-    struct do_recording *recording;
-    do_transfer_end_fn on_end;
-    void *ctx;
-    struct do_request *request;
-    struct do_plan plan;
-    struct do_range_set claimed; /* written or on its way to the writer, local offsets */
-    struct do_fetch fetch;
-    uint64_t fetch_received;
-    uint64_t fetch_length; /* DO_SIZE_UNKNOWN = until the server closes */
-    struct do_block *block;
-    uint64_t block_offset; /* local */
-    size_t block_capacity;
-    struct do_timer start_timer;
-    struct do_timer partial_timer;
-    struct do_list paused_link;
-    enum phase phase;
-    HRESULT failure;      /* what PHASE_FAILING will tell */
-    bool object_changed;  /* the head said so; the request's end acts on it */
-    bool restarted;       /* once in this attempt is enough */
-    uint64_t local_bytes; /* received and not thrown away */
-    uint64_t most_bytes;  /* the most that this ever was */
-    uint64_t last_byte_ms;
-    uint32_t retry_after_s;
-};
-
-static void acquire(struct do_transfer *transfer)
-{
-    (void)atomic_fetch_add(&transfer->references, 1);
-}
-
-static void release(struct do_transfer *transfer)
-{
-    if (atomic_fetch_sub(&transfer->references, 1) > 1)
-        return;
-    do_cond_finish(&transfer->drained);
-    do_mutex_finish(&transfer->lock);
-    do_free(transfer);
-}
-
-static uint32_t queued_writes(struct do_transfer *transfer, HRESULT *write_result)
-{
-    uint32_t count;
-
-    do_mutex_lock(&transfer->lock);
-    count = transfer->queued_writes;
-    *write_result = transfer->write_result;
-    do_mutex_unlock(&transfer->lock);
-    return count;
-}
-
-/* On the writer: a block is on its way to the disk, or could not be written. */
-static void on_written(void *ctx, size_t length, HRESULT hr)
-{
-    struct do_transfer *transfer = ctx;
-    struct do_transfer_env *env = transfer->env;
-    bool notify;
-
-    if (SUCCEEDED(hr))
-        do_progress_add_transferred(transfer->progress, length);
-    do_mutex_lock(&transfer->lock);
-    if (FAILED(hr) && SUCCEEDED(transfer->write_result))
-        transfer->write_result = hr;
-    transfer->queued_writes--;
-    notify = !transfer->queued_writes || FAILED(hr);
-    if (!transfer->queued_writes)
-        do_cond_broadcast(&transfer->drained);
-    do_mutex_unlock(&transfer->lock);
-
-    if (notify && !atomic_exchange(&transfer->written_queued, true))
-    {
-        acquire(transfer);
-        do_loop_post(env->loop, &transfer->written_op);
-    }
-    else if (atomic_load(&env->wants_blocks) &&
-             do_block_pool_available(env->pool) >= env->resume_blocks)
-        do_loop_wake(env->loop);
-    release(transfer);
-}
-
-void do_transfer_drain(struct do_transfer *transfer)
-{
-    do_mutex_lock(&transfer->lock);
-    while (transfer->queued_writes)
-        do_cond_wait(&transfer->drained, &transfer->lock);
-    do_mutex_unlock(&transfer->lock);
-}
-
-/* Sends the current block, full or not, to the writer. */
-static HRESULT submit_block(struct do_transfer *transfer)
-{
-    struct do_block *block = transfer->block;
-    uint64_t end;
-    HRESULT hr;
-
-    transfer->block = NULL;
-    if (!block || !block->length)
-    {
-        do_block_give(transfer->env->pool, block);
-        return S_OK;
-    }
-    end = transfer->block_offset + block->length;
-    if (FAILED(hr = do_range_set_add(&transfer->claimed, transfer->block_offset, end)))
-    {
-        do_block_give(transfer->env->pool, block);
-        return hr;
-    }
-    acquire(transfer);
-    do_mutex_lock(&transfer->lock);
-    transfer->queued_writes++;
-    do_mutex_unlock(&transfer->lock);
-    hr = do_writer_submit(transfer->env->writer, *transfer->part, transfer->block_offset, block,
-        on_written, transfer);
-    if (FAILED(hr))
-    {
-        /* Claimed but not written: on_written keeps the books, the failure ends the job's file. */
-        on_written(transfer, 0, hr);
-    }
-    return hr;
-}
 
 static void set_partial_timer(struct do_transfer *transfer)
 {
@@ -188,7 +35,7 @@ static void on_partial_timer(void *ctx)
     if (transfer->phase != PHASE_FETCHING)
         return;
     set_partial_timer(transfer);
-    if (FAILED(hr = submit_block(transfer)))
+    if (FAILED(hr = do_transfer_submit_block(transfer)))
     {
         do_request_abort_on_loop(transfer->request);
         fail(transfer, hr);
@@ -207,11 +54,11 @@ static void fail(struct do_transfer *transfer, HRESULT hr)
 {
     HRESULT written;
 
-    if (FAILED(written = submit_block(transfer)))
+    if (FAILED(written = do_transfer_submit_block(transfer)))
         hr = written;
     transfer->failure = hr;
     transfer->phase = PHASE_FAILING;
-    if (!queued_writes(transfer, &written))
+    if (!do_transfer_queued_writes(transfer, &written))
         end_attempt(transfer, FAILED(written) ? written : hr);
 }
 
@@ -311,7 +158,7 @@ static void on_written_op(void *ctx)
     uint32_t left;
 
     atomic_store(&transfer->written_queued, false);
-    left = queued_writes(transfer, &written);
+    left = do_transfer_queued_writes(transfer, &written);
     if (FAILED(written) && transfer->phase == PHASE_FETCHING)
     {
         do_request_abort_on_loop(transfer->request);
@@ -339,191 +186,7 @@ static void on_written_op(void *ctx)
             break;
         }
     }
-    release(transfer);
-}
-
-static void copy_text(char *out, size_t size, const char *text)
-{
-    size_t length = text ? strlen(text) : 0;
-
-    if (length >= size)
-        length = 0;
-    if (length)
-        memcpy(out, text, length);
-    out[length] = 0;
-}
-
-static void get_validators(const struct do_transfer *transfer, struct do_validators *validators)
-{
-    copy_text(validators->etag, sizeof(validators->etag), transfer->file->etag);
-    copy_text(validators->last_modified, sizeof(validators->last_modified),
-        transfer->file->last_modified);
-    validators->size = transfer->file->remote_size;
-}
-
-/* Keeps what an accepted answer says of the object, in memory and, when new, in the database. */
-static HRESULT keep_validators(struct do_transfer *transfer, const struct do_http_head *head,
-    const struct do_head_answer *answer)
-{
-    struct do_file_record *file = transfer->file;
-    HRESULT hr;
-
-    /* A Content-Range without a total ("*") says nothing new of the size. */
-    if (transfer->claimed.count &&
-        (file->remote_size == answer->object_size || answer->object_size == DO_SIZE_UNKNOWN))
-        return S_OK;
-    file->remote_size = answer->object_size;
-    if (FAILED(hr = do_str_assign(&file->etag, head->etag[0] ? head->etag : NULL)) ||
-        FAILED(hr = do_str_assign(
-                   &file->last_modified, head->last_modified[0] ? head->last_modified : NULL)))
-        return hr;
-    return do_queue_db_update_file(transfer->env->db, file);
-}
-
-/* Fits the plan and the file to the object's size, once it is known. */
-static HRESULT apply_object_size(struct do_transfer *transfer, uint64_t object_size)
-{
-    uint64_t local_size;
-    HRESULT hr;
-
-    if (object_size == DO_SIZE_UNKNOWN)
-        return S_OK;
-    if (FAILED(hr = do_plan_resolve(&transfer->plan, object_size)))
-        return hr;
-    local_size = do_plan_local_size(&transfer->plan);
-    do_progress_set_total(transfer->progress, local_size);
-    return transfer->claimed.count ? S_OK : do_part_file_set_size(*transfer->part, local_size);
-}
-
-static HRESULT on_head(void *ctx, const struct do_http_head *head)
-{
-    struct do_transfer *transfer = ctx;
-    struct do_head_question question;
-    struct do_head_answer answer;
-    HRESULT hr;
-
-    question.asked.begin = transfer->fetch.remote_begin;
-    question.asked.end = transfer->fetch.remote_end;
-    question.sent_range = question.asked.begin || question.asked.end != DO_SIZE_UNKNOWN;
-    question.has_data = transfer->claimed.count != 0;
-    get_validators(transfer, &question.known);
-    question.expected_size = transfer->file->expected_size;
-    transfer->retry_after_s = head->retry_after_s;
-
-    switch (do_http_head_judge(head, &question, &answer, &hr))
-    {
-    case DO_HEAD_REFUSE:
-        return hr;
-    case DO_HEAD_CHANGED:
-        transfer->object_changed = true;
-        return E_ABORT;
-    case DO_HEAD_ACCEPT:
-        break;
-    }
-    transfer->fetch_length = answer.length;
-    if (FAILED(hr = apply_object_size(transfer, answer.object_size)))
-        return hr;
-    return keep_validators(transfer, head, &answer);
-}
-
-/* Waits for a block; do_transfer_env_feed_on_loop ends that. */
-static HRESULT pause_for_block(struct do_transfer *transfer)
-{
-    do_list_remove(&transfer->paused_link);
-    do_list_add_tail(&transfer->env->paused, &transfer->paused_link);
-    atomic_store(&transfer->env->wants_blocks, true);
-    return S_FALSE;
-}
-
-/* Stopping before a read costs nothing; libcurl must copy what it has read and cannot deliver. */
-static bool has_room(void *ctx, size_t length)
-{
-    struct do_transfer *transfer = ctx;
-    size_t needed = length / DO_BLOCK_SIZE + 1;
-
-    if (needed > transfer->env->resume_blocks)
-        needed = transfer->env->resume_blocks;
-    if (do_block_pool_available(transfer->env->pool) >= needed)
-        return true;
-    (void)pause_for_block(transfer);
-    return false;
-}
-
-static void begin_block(struct do_transfer *transfer, struct do_block *block)
-{
-    transfer->block = block;
-    transfer->block_offset = transfer->fetch.local_begin + transfer->fetch_received;
-    /* Blocks end at multiples of their size, so that writes are aligned after the first. */
-    transfer->block_capacity = DO_BLOCK_SIZE - (size_t)(transfer->block_offset % DO_BLOCK_SIZE);
-}
-
-static void fill_block(struct do_transfer *transfer, const unsigned char **data, size_t *length)
-{
-    struct do_block *block = transfer->block;
-    size_t part = transfer->block_capacity - block->length;
-
-    if (part > *length)
-        part = *length;
-    memcpy(block->data + block->length, *data, part);
-    block->length += part;
-    transfer->fetch_received += part;
-    *data += part;
-    *length -= part;
-}
-
-/* Bytes that only replace what a restart threw away are no progress: it might go on for ever. */
-static void count_progress(struct do_transfer *transfer, size_t length)
-{
-    transfer->local_bytes += length;
-    if (transfer->local_bytes <= transfer->most_bytes)
-        return;
-    transfer->most_bytes = transfer->local_bytes;
-    transfer->last_byte_ms = do_loop_now_on_loop(transfer->env->loop);
-}
-
-static HRESULT on_data(void *ctx, const void *data, size_t length)
-{
-    struct do_transfer *transfer = ctx;
-    struct do_block_pool *pool = transfer->env->pool;
-    struct do_block *spare = NULL;
-    const unsigned char *from = data;
-    HRESULT hr = S_OK;
-
-    assert(length < DO_BLOCK_SIZE / 2);
-    if (transfer->fetch_length != DO_SIZE_UNKNOWN &&
-        length > transfer->fetch_length - transfer->fetch_received)
-        return DO_E_HTTP_BLOCKSIZE_MISMATCH;
-
-    /* All or nothing: a paused request gets the same bytes again. */
-    if (!transfer->block)
-    {
-        struct do_block *block = do_block_take(pool);
-
-        if (!block)
-            return pause_for_block(transfer);
-        begin_block(transfer, block);
-    }
-    if (transfer->block_capacity - transfer->block->length < length &&
-        !(spare = do_block_take(pool)))
-        return pause_for_block(transfer);
-
-    count_progress(transfer, length);
-    while (length)
-    {
-        if (!transfer->block)
-        {
-            if (!spare && !(spare = do_block_take(pool)))
-                return E_OUTOFMEMORY;
-            begin_block(transfer, spare);
-            spare = NULL;
-        }
-        fill_block(transfer, &from, &length);
-        if (transfer->block->length == transfer->block_capacity &&
-            FAILED(hr = submit_block(transfer)))
-            break;
-    }
-    do_block_give(pool, spare);
-    return hr;
+    do_transfer_unref(transfer);
 }
 
 /* The end of a body without a length told the object's size, which the next engine needs too. */
@@ -560,7 +223,7 @@ static void on_request_end(void *ctx, HRESULT hr)
         do_block_give(transfer->env->pool, transfer->block);
         transfer->block = NULL;
         transfer->phase = PHASE_RESTARTING;
-        if (!queued_writes(transfer, &written))
+        if (!do_transfer_queued_writes(transfer, &written))
             restart(transfer);
         return;
     }
@@ -591,7 +254,7 @@ static HRESULT start_fetch(struct do_transfer *transfer)
     bool needs_range = range.begin || range.end != DO_SIZE_UNKNOWN;
     struct do_validators known;
 
-    get_validators(transfer, &known);
+    do_transfer_get_validators(transfer, &known);
     transfer->object_changed = false;
     transfer->fetch_received = 0;
     transfer->fetch_length = DO_SIZE_UNKNOWN;
@@ -607,7 +270,7 @@ static void fetch_next(struct do_transfer *transfer)
     struct do_validators known;
     HRESULT hr;
 
-    if (FAILED(hr = submit_block(transfer)))
+    if (FAILED(hr = do_transfer_submit_block(transfer)))
     {
         fail(transfer, hr);
         return;
@@ -615,19 +278,19 @@ static void fetch_next(struct do_transfer *transfer)
     if (!do_plan_next(&transfer->plan, &transfer->claimed, &transfer->fetch))
     {
         transfer->phase = PHASE_DRAINING;
-        if (!queued_writes(transfer, &hr) && SUCCEEDED(hr))
+        if (!do_transfer_queued_writes(transfer, &hr) && SUCCEEDED(hr))
             finish(transfer);
         else if (FAILED(hr))
             fail(transfer, hr);
         return;
     }
-    get_validators(transfer, &known);
+    do_transfer_get_validators(transfer, &known);
     if (!may_continue(transfer, &known))
     {
         do_log(DO_LOG_INFO, DO_LOG_XFER, "%s: nothing to tell versions by, starting anew",
             do_part_file_path(*transfer->part));
         transfer->phase = PHASE_RESTARTING;
-        if (!queued_writes(transfer, &hr))
+        if (!do_transfer_queued_writes(transfer, &hr))
             restart(transfer);
         return;
     }
@@ -681,7 +344,7 @@ void do_transfer_stop_on_loop(struct do_transfer *transfer)
     do_list_remove(&transfer->paused_link);
     do_request_abort_on_loop(transfer->request);
     /* A changed object's bytes are worthless, and so is a failure to keep what a stop may lose. */
-    (void)submit_block(transfer);
+    (void)do_transfer_submit_block(transfer);
     transfer->phase = PHASE_IDLE;
 }
 
@@ -690,9 +353,9 @@ HRESULT do_transfer_create(struct do_transfer_env *env, struct do_file_record *f
     struct do_transfer **transfer)
 {
     static const struct do_request_events events = {
-        .on_head = on_head,
-        .on_data = on_data,
-        .has_room = has_room,
+        .on_head = do_transfer_on_head,
+        .on_data = do_transfer_on_data,
+        .has_room = do_transfer_has_room,
         .on_end = on_request_end,
     };
     struct do_transfer *created;
@@ -748,7 +411,7 @@ void do_transfer_release_on_loop(struct do_transfer *transfer, bool keep)
     transfer->recording = NULL;
     do_plan_finish(&transfer->plan);
     do_range_set_finish(&transfer->claimed);
-    release(transfer);
+    do_transfer_unref(transfer);
 }
 
 uint64_t do_transfer_last_byte_ms_on_loop(const struct do_transfer *transfer)
@@ -760,7 +423,8 @@ bool do_transfer_is_writing_on_loop(struct do_transfer *transfer)
 {
     HRESULT written;
 
-    return (transfer->block && transfer->block->length) || queued_writes(transfer, &written);
+    return (transfer->block && transfer->block->length) ||
+           do_transfer_queued_writes(transfer, &written);
 }
 
 uint32_t do_transfer_retry_after_s_on_loop(const struct do_transfer *transfer)
