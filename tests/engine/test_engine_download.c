@@ -639,6 +639,55 @@ static void test_file_added_to_transferred_job_needs_resume(void **state)
     assert_int_equal(test_requests(first.server_path, 1, &request, 1), 1);
 }
 
+/* Broken: a setter passes for the end of the transfer, and the job seems to have ended later. */
+static void test_setters_keep_the_time_of_completion(void **state)
+{
+    struct test_file file;
+    struct do_job *job = test_download(&file, "file", "size=70000");
+    struct do_job_times before;
+    struct do_job_times after;
+
+    (void)state;
+    test_wait_state(job, DO_JOB_TRANSFERRED);
+    do_job_get_times(job, &before);
+    assert_true(before.transfer_completion > 0);
+    test_pause_ms(20);
+    assert_ok(do_job_set_display_name(job, "another"));
+    assert_ok(do_job_set_description(job, "about it"));
+    assert_ok(do_job_set_priority(job, DO_PRIORITY_LOW));
+    assert_ok(do_job_set_no_progress_timeout_s(job, 60));
+    assert_ok(do_job_set_min_retry_delay_s(job, 5));
+    assert_int_equal(do_job_get_state(job), DO_JOB_TRANSFERRED);
+    do_job_get_times(job, &after);
+    assert_true(after.transfer_completion == before.transfer_completion);
+    assert_true(after.modification > before.modification);
+    test_complete(job, &file, 1, 70000);
+}
+
+/* Broken: a list with a bad file adds the good ones before it. */
+static void test_add_files_adds_all_or_none(void **state)
+{
+    struct do_job *job = test_job();
+    struct test_file good = test_file("good", "size=70000");
+    struct test_file bad = test_file("bad", "");
+    struct do_new_file files[] = {
+        {"good", good.url, good.path, NULL, 0, DO_SIZE_UNKNOWN},
+        {"bad", "ftp://127.0.0.1/x", bad.path, NULL, 0, DO_SIZE_UNKNOWN},
+    };
+
+    (void)state;
+    assert_hr(E_INVALIDARG, do_job_add_files(job, files, DO_COUNT_OF(files)));
+    assert_int_equal(do_job_get_file_count(job), 0);
+    assert_hr(DO_E_JOB_EMPTY, do_job_resume(job));
+    test_engine_stop();
+    assert_ok(test_engine_start());
+    job = test_only_job();
+    assert_int_equal(do_job_get_file_count(job), 0);
+    files[1].url = bad.url;
+    assert_ok(do_job_add_files(job, files, DO_COUNT_OF(files)));
+    assert_int_equal(do_job_get_file_count(job), 2);
+}
+
 /* Broken: a body without a length, or in chunks, is not taken for what it is. */
 static void test_download_without_length_ends_with_the_body(void **state)
 {
@@ -688,6 +737,8 @@ int main(void)
         ENGINE_TEST(test_suspend_and_resume_many_times),
         ENGINE_TEST(test_suspend_then_resume_within_ranges),
         ENGINE_TEST(test_file_added_to_transferred_job_needs_resume),
+        ENGINE_TEST(test_setters_keep_the_time_of_completion),
+        ENGINE_TEST(test_add_files_adds_all_or_none),
     };
 
     return ENGINE_TEST_RUN(download);

@@ -489,6 +489,48 @@ static void test_faults_cut_goes_on_under_if_range(void **state)
     }
 }
 
+/* Broken: a file that begins anew with each attempt counts as progress and is tried for ever. */
+static void test_faults_beginning_anew_for_ever_is_no_progress(void **state)
+{
+    struct test_file file;
+    struct do_job *job =
+        test_download(&file, "file", "etag=none&last_modified=none&cut=20000&size=60k");
+
+    (void)state;
+    test_wait_state(job, DO_JOB_TRANSIENT_ERROR);
+    assert_hr(DO_HR_NET_CONNECTION_ABORTED, test_error(job));
+    assert_ok(do_job_set_no_progress_timeout_s(job, 1));
+    test_wait_state(job, DO_JOB_ERROR);
+    assert_hr(DO_HR_NET_CONNECTION_ABORTED, test_error(job));
+    assert_false(test_exists(file.path));
+}
+
+/* Broken: the time in the queue counts as time without progress. */
+static void test_faults_waiting_for_a_slot_is_no_lack_of_progress(void **state)
+{
+    struct test_file slow_file;
+    struct test_file file;
+    struct do_job *slow;
+    struct do_job *job;
+
+    (void)state;
+    test_engine_stop();
+    test_config()->max_running_jobs = 1;
+    assert_ok(test_engine_start());
+    slow = test_download(&slow_file, "slow", "size=64m&rate=1m");
+    test_wait_bytes(slow, 1);
+    job = test_job();
+    file = test_add(job, "file", "delay=200");
+    assert_ok(do_job_set_no_progress_timeout_s(job, 1));
+    assert_ok(do_job_resume(job));
+    test_pause_ms(1500);
+    assert_int_equal(do_job_get_state(job), DO_JOB_QUEUED);
+    assert_ok(do_job_cancel(slow));
+    test_wait_state(job, DO_JOB_TRANSFERRED);
+    assert_int_equal(do_job_get_error_count(job), 0);
+    test_complete(job, &file, 1, 65536);
+}
+
 int main(void)
 {
     static const struct CMUnitTest faults_tests[] = {
@@ -507,6 +549,8 @@ int main(void)
         ENGINE_TEST(test_faults_retry_after_is_honoured),
         ENGINE_TEST(test_faults_without_strong_validator_begin_anew),
         ENGINE_TEST(test_faults_cut_goes_on_under_if_range),
+        ENGINE_TEST(test_faults_beginning_anew_for_ever_is_no_progress),
+        ENGINE_TEST(test_faults_waiting_for_a_slot_is_no_lack_of_progress),
     };
 
     return ENGINE_TEST_RUN(faults_tests);

@@ -11,8 +11,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "base/alloc.h"
+#include "base/str.h"
+#include "plat/plat.h"
+#include "support/support.h"
 
 extern char **environ;
 
@@ -165,6 +171,194 @@ static void test_restart_keeps_the_size_without_totals(void **state)
     test_complete(job, &file, 1, TEST_MIB(3));
 }
 
+/* Rows that somebody else wrote */
+
+/* No process has it: the next engine adopts its jobs. */
+static const struct do_process dead = {0x7FFFFFF0, 1};
+
+static struct do_queue_db *open_database(void)
+{
+    struct do_queue_db *db = NULL;
+
+    assert_ok(do_queue_db_open(test_config()->database_path, &db));
+    return db;
+}
+
+static struct do_guid insert_job(struct do_queue_db *db, enum do_job_state state)
+{
+    struct do_job_record record;
+    struct do_guid id;
+
+    do_job_record_init(&record);
+    assert_ok(do_random_bytes(record.id.bytes, sizeof(record.id.bytes)));
+    record.priority = DO_PRIORITY_NORMAL;
+    record.state = (uint32_t)state;
+    record.error_file = UINT32_MAX;
+    record.owner = dead;
+    assert_ok(do_queue_db_insert_job(db, &record));
+    id = record.id;
+    do_job_record_finish(&record);
+    return id;
+}
+
+/* A job that would run at once, with a temporary file that would be written to. */
+static struct do_guid insert_running_job(const char *url, const char *path, const char *temp_path)
+{
+    struct do_queue_db *db = open_database();
+    struct do_guid id = insert_job(db, DO_JOB_QUEUED);
+    struct do_file_record file;
+
+    do_file_record_init(&file);
+    assert_ok(do_str_assign(&file.content_id, "content"));
+    assert_ok(do_str_assign(&file.url, url));
+    assert_ok(do_str_assign(&file.local_path, path));
+    assert_ok(do_str_assign(&file.temp_path, temp_path));
+    assert_ok(do_queue_db_insert_file(db, &id, &file));
+    do_file_record_finish(&file);
+    do_queue_db_close(db);
+    return id;
+}
+
+/* url NULL: one of the server's. */
+static void check_left_out(const char *url, const char *temp_name)
+{
+    struct test_file file = test_file("file", "size=70000");
+    struct test_request request;
+    struct do_queue_db *db;
+    struct do_guid id;
+    char temp_path[600];
+
+    (void)snprintf(temp_path, sizeof(temp_path), "%s/%s", test_folder(), temp_name);
+    test_engine_stop();
+    test_write_file(temp_path, "mine", 4);
+    id = insert_running_job(url ? url : file.url, file.path, temp_path);
+    assert_ok(test_engine_start());
+    if (test_job_count())
+        print_error("taken: %s, %s\n", url ? url : "", temp_name);
+    assert_int_equal(test_job_count(), 0);
+    test_engine_stop();
+    assert_true(test_has_text(temp_path, "mine"));
+    assert_false(test_exists(file.path));
+    assert_int_equal(test_requests(file.server_path, 0, &request, 1), 0);
+    assert_int_equal(unlink(temp_path), 0);
+    db = open_database();
+    assert_ok(do_queue_db_remove_job(db, &id));
+    do_queue_db_close(db);
+    assert_ok(test_engine_start());
+}
+
+/* Broken: a row of the database makes the engine write to, or delete, a file of the user's. */
+static void test_restart_leaves_out_rows_with_a_foreign_file(void **state)
+{
+    static const char *const names[] = {"letter.txt", "DO1234567.tmp", "DO123456789.tmp",
+        "DO1234567G.tmp", "DO1234abcd.tmp", "do12345678.tmp", "DO12345678.txt", "DO12345678.tmpx",
+        "sub/DO12345678.tmp", "sub/../DO12345678.tmp"};
+    char folder[600];
+
+    (void)state;
+    (void)snprintf(folder, sizeof(folder), "%s/sub", test_folder());
+    assert_int_equal(mkdir(folder, 0700), 0);
+    for (size_t i = 0; i < DO_COUNT_OF(names); i++)
+        check_left_out(NULL, names[i]);
+}
+
+/* Broken: a URL that no client could have given is asked for all the same. */
+static void test_restart_leaves_out_rows_with_a_bad_url(void **state)
+{
+    static const char *const urls[] = {"file:///etc/passwd", "ftp://127.0.0.1/x", "http://", ""};
+
+    (void)state;
+    for (size_t i = 0; i < DO_COUNT_OF(urls); i++)
+        check_left_out(urls[i], "DO12345678.tmp");
+}
+
+/* Broken: the checks above refuse everything. */
+static void test_restart_takes_rows_that_it_could_have_written(void **state)
+{
+    struct test_file file = test_file("file", "size=70000");
+    struct do_job *job;
+    char temp_path[600];
+
+    (void)state;
+    (void)snprintf(temp_path, sizeof(temp_path), "%s/DO12ABCDEF.tmp", test_folder());
+    test_engine_stop();
+    test_write_file(temp_path, "ours", 4);
+    (void)insert_running_job(file.url, file.path, temp_path);
+    assert_ok(test_engine_start());
+    job = test_only_job();
+    test_wait_state(job, DO_JOB_TRANSFERRED);
+    test_complete(job, &file, 1, 70000);
+}
+
+static HRESULT count_files(
+    void *ctx, const struct do_job_record *job, const struct do_file_record *files, size_t count)
+{
+    (void)job;
+    (void)files;
+    *(size_t *)ctx += count;
+    return S_OK;
+}
+
+static size_t stored_files(struct do_queue_db *db)
+{
+    size_t count = 0;
+
+    assert_ok(do_queue_db_adopt(db, dead, count_files, &count));
+    return count;
+}
+
+static void init_file_with_range(struct do_file_record *file, const char *url)
+{
+    static const struct do_range range = {0, 100};
+
+    do_file_record_init(file);
+    assert_ok(do_str_assign(&file->content_id, "content"));
+    assert_ok(do_str_assign(&file->url, url));
+    assert_ok(do_str_assign(&file->local_path, "/tmp/file"));
+    assert_non_null(file->ranges = do_memdup(&range, sizeof(range)));
+    file->range_count = 1;
+}
+
+/* Broken: files are stored up to the one that fails, and are there after the next start. */
+static void test_restart_finds_all_files_of_a_call_or_none(void **state)
+{
+    const struct do_guid nobody = {{0}};
+    struct do_file_record first;
+    struct do_file_record second;
+    struct do_file_record *const files[] = {&first, &second};
+    struct do_queue_db *db;
+    struct do_guid id;
+    uint64_t n;
+
+    (void)state;
+    test_engine_stop();
+    db = open_database();
+    id = insert_job(db, DO_JOB_SUSPENDED);
+    init_file_with_range(&first, "http://h/1");
+    init_file_with_range(&second, "http://h/2");
+    assert_hr(DO_E_JOB_NOT_FOUND, do_queue_db_insert_files(db, &nobody, files, 2));
+    for (n = 1; n < 100; n++)
+    {
+        HRESULT hr;
+
+        do_alloc_fail_nth(n);
+        hr = do_queue_db_insert_files(db, &id, files, 2);
+        do_alloc_fail_nth(0);
+        if (hr == S_OK)
+            break;
+        assert_hr(E_OUTOFMEMORY, hr);
+        assert_int_equal(stored_files(db), 0);
+    }
+    /* Both files have allocated. */
+    assert_in_range(n, 3, 99);
+    assert_int_equal(stored_files(db), 2);
+    do_file_record_finish(&first);
+    do_file_record_finish(&second);
+    do_queue_db_close(db);
+    assert_ok(test_engine_start());
+    assert_int_equal(do_job_get_file_count(test_only_job()), 2);
+}
+
 /* The child */
 
 /* Downloads until it is killed; url "-" goes on with the jobs that are there. */
@@ -289,6 +483,10 @@ int main(int count, char **arguments)
         ENGINE_TEST(test_restart_transferred_job_can_be_completed),
         ENGINE_TEST(test_restart_failed_job_keeps_its_error),
         ENGINE_TEST(test_restart_keeps_the_size_without_totals),
+        ENGINE_TEST(test_restart_leaves_out_rows_with_a_foreign_file),
+        ENGINE_TEST(test_restart_leaves_out_rows_with_a_bad_url),
+        ENGINE_TEST(test_restart_takes_rows_that_it_could_have_written),
+        ENGINE_TEST(test_restart_finds_all_files_of_a_call_or_none),
         ENGINE_TEST(test_restart_killed_child_leaves_its_job),
         ENGINE_TEST(test_restart_children_killed_again_and_again),
     };

@@ -316,6 +316,30 @@ static void test_http_head_long_validators_are_dropped(void **state)
     do_http_head_finish(&head);
 }
 
+/* Broken: a validator that is sent back carries a line break into our request. */
+static void test_http_head_validators_with_control_characters_are_dropped(void **state)
+{
+    static const char *const bad[] = {
+        "\"a\x01z\"", "\"a\rz\"", "\"a\tz\"", "\"a\x1Fz\"", "\"a\x7Fz\"", "\x01", "\"az\"\x01"};
+
+    (void)state;
+    for (size_t i = 0; i < DO_COUNT_OF(bad); i++)
+    {
+        struct do_http_head head;
+        struct do_buf line;
+
+        do_buf_init(&line, 0);
+        do_buf_append_format(&line, "ETag: %s\r\nLast-Modified: %s\r\n", bad[i], bad[i]);
+        /* Good ones before do not shine through. */
+        parse(&head, "HTTP/1.1 200 OK\r\nETag: \"old\"\r\nLast-Modified: then\r\n");
+        assert_ok(add_lines(&head, do_buf_str(&line)));
+        assert_string_equal(head.etag, "");
+        assert_string_equal(head.last_modified, "");
+        do_buf_finish(&line);
+        do_http_head_finish(&head);
+    }
+}
+
 /* Broken: If-Range carries what RFC 9110 13.1.5 forbids, and old bytes meet new ones. */
 static void test_http_head_if_range_takes_strong_tag_or_date(void **state)
 {
@@ -732,6 +756,29 @@ static void test_http_head_judge_other_status_is_refused(void **state)
     check(rows, DO_COUNT_OF(rows));
 }
 
+/* Broken: a body that is coded is stored as if it were the object. */
+static void test_http_head_judge_coded_body_is_refused(void **state)
+{
+    static const struct judged rows[] = {
+        {OK "Content-Encoding: gzip\r\n", WHOLE, REFUSED((HRESULT)0x80190196)},
+        {OK "content-encoding:BR\r\nContent-Length: 1000\r\n", WHOLE, REFUSED((HRESULT)0x80190196)},
+        {OK "Content-Encoding: identity, gzip\r\n", WHOLE, REFUSED((HRESULT)0x80190196)},
+        {PARTIAL "Content-Range: bytes 100-199/1000\r\nContent-Encoding: gzip\r\n", RANGE(100, 200),
+            REFUSED((HRESULT)0x80190196)},
+        {OK "Content-Encoding: identity\r\nContent-Length: 1000\r\n", WHOLE, ACCEPTED(1000, 1000)},
+        {OK "Content-Encoding: Identity \r\n", WHOLE, ACCEPTED(NONE, NONE)},
+        {OK "Content-Encoding:\r\n", WHOLE, ACCEPTED(NONE, NONE)},
+        {PARTIAL "Content-Range: bytes 100-199/1000\r\nContent-Encoding: identity\r\n",
+            RANGE(100, 200), ACCEPTED(100, 1000)},
+        /* The status says more. */
+        {"HTTP/1.1 404 Not Found\r\nContent-Encoding: gzip\r\n", WHOLE,
+            REFUSED((HRESULT)0x80190194)},
+    };
+
+    (void)state;
+    check(rows, DO_COUNT_OF(rows));
+}
+
 int main(void)
 {
     static const struct CMUnitTest http_head[] = {
@@ -745,6 +792,7 @@ int main(void)
         cmocka_unit_test(test_http_head_bad_content_range_is_none),
         cmocka_unit_test(test_http_head_good_content_range_is_half_open),
         cmocka_unit_test(test_http_head_long_validators_are_dropped),
+        cmocka_unit_test(test_http_head_validators_with_control_characters_are_dropped),
         cmocka_unit_test(test_http_head_if_range_takes_strong_tag_or_date),
         cmocka_unit_test(test_http_head_retry_after_takes_seconds_only),
         cmocka_unit_test(test_http_head_status_line_begins_anew),
@@ -756,6 +804,7 @@ int main(void)
         cmocka_unit_test(test_http_head_judge_206_must_be_exact),
         cmocka_unit_test(test_http_head_judge_changed_object_begins_anew),
         cmocka_unit_test(test_http_head_judge_other_status_is_refused),
+        cmocka_unit_test(test_http_head_judge_coded_body_is_refused),
     };
 
     return TEST_RUN(http_head);

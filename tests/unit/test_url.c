@@ -102,8 +102,9 @@ static void test_url_non_ascii_is_encoded(void **state)
 /* Broken: the path is taken for the host, and the request goes to a machine nobody named. */
 static void test_url_missing_host_is_refused(void **state)
 {
-    static const char *const urls[] = {"http://", "http:///", "http:///h/x", "https:////h/x",
-        "http://?q", "http://#f", "http://:80/x", "http://@/x", "http://u:p@/x", "http://[]/x"};
+    static const char *const urls[] = {"http://", "http:///", "http:///a", "http://?x",
+        "https://#f", "https://", "http:///h/x", "https:////h/x", "http://?q", "http://#f",
+        "http://:80/x", "http://@/x", "http://u:p@/x", "http://[]/x"};
 
     (void)state;
     assert_refused(urls, DO_COUNT_OF(urls));
