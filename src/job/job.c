@@ -246,11 +246,6 @@ struct do_job *do_job_file_get_job(const struct do_job_file *file)
     return file->job;
 }
 
-const char *do_job_file_get_content_id(const struct do_job_file *file)
-{
-    return file->record.content_id;
-}
-
 const char *do_job_file_get_url(const struct do_job_file *file)
 {
     return file->record.url;
@@ -264,10 +259,4 @@ const char *do_job_file_get_local_path(const struct do_job_file *file)
 struct do_progress_values do_job_file_get_progress(struct do_job_file *file)
 {
     return do_progress_snapshot(&file->progress);
-}
-
-const struct do_range *do_job_file_get_ranges(const struct do_job_file *file, size_t *count)
-{
-    *count = file->record.range_count;
-    return file->record.ranges;
 }

@@ -136,11 +136,8 @@ HRESULT do_job_set_min_retry_delay_s(struct do_job *job, uint32_t seconds);
 /* Files. Texts are borrowed and live as long as the job. */
 
 struct do_job *do_job_file_get_job(const struct do_job_file *file);
-const char *do_job_file_get_content_id(const struct do_job_file *file);
 const char *do_job_file_get_url(const struct do_job_file *file);
 const char *do_job_file_get_local_path(const struct do_job_file *file);
 struct do_progress_values do_job_file_get_progress(struct do_job_file *file);
-/** The ranges as they were given; NULL and 0 for a whole file. Borrowed. */
-const struct do_range *do_job_file_get_ranges(const struct do_job_file *file, size_t *count);
 
 #endif

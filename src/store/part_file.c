@@ -192,16 +192,6 @@ HRESULT do_part_file_write(
     return hr;
 }
 
-uint64_t do_part_file_written_size(struct do_part_file *part)
-{
-    uint64_t size;
-
-    do_mutex_lock(&part->lock);
-    size = do_range_set_size(&part->written);
-    do_mutex_unlock(&part->lock);
-    return size;
-}
-
 bool do_part_file_is_written(struct do_part_file *part, uint64_t size)
 {
     bool written;

@@ -60,9 +60,6 @@ HRESULT do_part_file_set_size(struct do_part_file *part, uint64_t size);
 HRESULT do_part_file_write(
     struct do_part_file *part, uint64_t offset, const void *data, size_t length);
 
-/** Bytes written, flushed or not. */
-uint64_t do_part_file_written_size(struct do_part_file *part);
-
 /** Whether all of [0, size) is written. */
 bool do_part_file_is_written(struct do_part_file *part, uint64_t size);
 
