@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Verification of the server's certificate. On Windows we do it ourselves on every connection, in
+ * Verification of the server's certificate. On Windows we do it ourselves for every request, in
  * libcurl's pre-request hook, before a byte of the request leaves: Wine's Schannel leaves it to the
  * application. Natively libcurl's own TLS library verifies.
  */

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The server's certificate against the chain policy of Windows, on every new TLS connection.
- * A connection that was verified serves later requests of the same host; libcurl shares connections
- * only between handles with equal TLS options, and all of ours are equal.
+ * The server's certificate against the chain policy of Windows. libcurl calls the hook before every
+ * request, on connections that it uses again too, so none is trusted for having been verified once.
  */
 #include "transfer/tls.h"
 
