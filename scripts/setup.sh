@@ -15,7 +15,7 @@ packages=(
     wine wine64 libwine libwine-dev libgnutls30 ca-certificates
     # native builds, sanitizers, fuzzers, checks
     cmake ninja-build gcc g++ make pkg-config clang clang-format clang-tidy libclang-rt-14-dev
-    libcurl4-openssl-dev libsqlite3-dev libcjson-dev libcmocka-dev openssl
+    libcurl4-openssl-dev libsqlite3-dev libcjson-dev libcmocka-dev libssl-dev openssl
     # to fetch sources and build them (tcl: SQLite's single-file form)
     dpkg-dev tcl python3 git
     # test servers, benchmarks

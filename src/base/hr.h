@@ -45,11 +45,19 @@ typedef int32_t HRESULT;
 #define DO_HR_INVALID_NAME ((HRESULT)0x8007007B)
 #define DO_HR_ALREADY_EXISTS ((HRESULT)0x800700B7)
 #define DO_HR_IO_DEVICE ((HRESULT)0x8007045D)
+#define DO_HR_NOT_SET ((HRESULT)0x80070490) /* E_NOT_SET */
 #define DO_HR_CANCELLED ((HRESULT)0x800704C7)
 #define DO_HR_FILE_CORRUPT ((HRESULT)0x80070570)
 
 /* Success codes of IBackgroundCopyJob::Complete and Cancel. */
 #define DO_HR_S_PARTIAL_COMPLETE ((HRESULT)0x00200017)
+#define DO_HR_S_UNABLE_TO_DELETE_FILES ((HRESULT)0x0020001A)
+
+/* A BITS code that Delivery Optimization has no own name for: SetMaximumDownloadTime ran out. */
+#define DO_HR_MAXDOWNLOAD_TIMEOUT ((HRESULT)0x80200054)
+
+/* Bytes that are no serialized certificate (CRYPT_E_FILE_ERROR). */
+#define DO_HR_CRYPT_FILE_ERROR ((HRESULT)0x80092003)
 
 /* Transport failures, as WinINet and WinHTTP number them (Source: winineterr.h, winhttp.h). */
 #define DO_HR_INET_INVALID_URL ((HRESULT)0x800C0002)

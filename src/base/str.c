@@ -62,6 +62,15 @@ bool do_str_starts_nocase(const char *text, const char *prefix)
     return true;
 }
 
+size_t do_str_utf16_units(const char *text)
+{
+    size_t length = 0;
+
+    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+        length += (*c & 0xC0) == 0x80 ? 0U : *c >= 0xF0 ? 2U : 1U;
+    return length;
+}
+
 size_t do_utf16_length(const uint16_t *text)
 {
     size_t length = 0;

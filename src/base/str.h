@@ -28,6 +28,9 @@ bool do_str_equal_nocase(const char *a, const char *b);
 /** Whether text begins with prefix, ignoring the case of ASCII letters. */
 bool do_str_starts_nocase(const char *text, const char *prefix);
 
+/** Length of a UTF-8 text in UTF-16 code units, which is what documented limits count. */
+size_t do_str_utf16_units(const char *text);
+
 /** Code units before the terminator. */
 size_t do_utf16_length(const uint16_t *text);
 

@@ -45,6 +45,25 @@ static HRESULT get_marshaler(struct com_object *object, void **out)
     return FAILED(hr) ? hr : IUnknown_QueryInterface(object->marshaler, &IID_IMarshal, out);
 }
 
+BOOL com_class_answers(const struct com_class *class, REFIID iid)
+{
+    /* What com_object_QueryInterface knows by itself. */
+    const IID *const common[] = {
+        &IID_IUnknown, &IID_IAgileObject, &IID_IClientSecurity, &IID_IMarshal};
+
+    for (size_t i = 0; i < DO_COUNT_OF(common); i++)
+    {
+        if (IsEqualIID(iid, common[i]))
+            return TRUE;
+    }
+    for (size_t i = 0; i < class->interface_count; i++)
+    {
+        if (IsEqualIID(iid, class->interfaces[i].iid))
+            return TRUE;
+    }
+    return FALSE;
+}
+
 HRESULT com_object_QueryInterface(struct com_object *object, REFIID iid, void **out)
 {
     const struct com_class *class = object->class;

@@ -61,6 +61,9 @@ HRESULT com_object_QueryInterface(struct com_object *object, REFIID iid, void **
 ULONG com_object_AddRef(struct com_object *object);
 ULONG com_object_Release(struct com_object *object);
 
+/** Whether objects of this kind answer iid. */
+BOOL com_class_answers(const struct com_class *class, REFIID iid);
+
 /** The module's count of objects and server locks. */
 void com_module_add(void);
 void com_module_remove(void);

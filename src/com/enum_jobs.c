@@ -7,6 +7,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "com/job.h"
 
 struct enum_object
 {
@@ -128,6 +129,7 @@ static HRESULT create_enum(struct com_items *items, size_t position, IEnumBackgr
 
 static HRESULT show_job(void *item, IUnknown **out)
 {
+    com_job_restore_listener(item);
     return com_job_create(item, (IBackgroundCopyJob **)(void *)out);
 }
 
@@ -145,7 +147,7 @@ HRESULT com_enum_jobs_create(struct do_engine *engine, IEnumBackgroundCopyJobs *
     HRESULT hr;
 
     *out = NULL;
-    if (FAILED(hr = do_engine_list_jobs(engine, &jobs, &count)) ||
+    if (FAILED(hr = do_engine_list_jobs(engine, DO_JOB_KIND_LEGACY, &jobs, &count)) ||
         FAILED(hr = com_items_create(&item_class, (void **)(void *)jobs, count, &items)))
         return hr;
     return create_enum(items, 0, out);

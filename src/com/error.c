@@ -70,7 +70,8 @@ static HRESULT STDMETHODCALLTYPE error_GetFile(
 static HRESULT STDMETHODCALLTYPE error_GetErrorDescription(
     IBackgroundCopyError *iface, DWORD language, LPWSTR *text)
 {
-    do_log(DO_LOG_TRACE, DO_LOG_COM, "error=%p GetErrorDescription", (void *)iface);
+    do_log(DO_LOG_TRACE, DO_LOG_COM, "error=%p GetErrorDescription language=0x%lx", (void *)iface,
+        (unsigned long)language);
     return text ? com_error_text(from_error(iface)->error.code, language, text) : E_INVALIDARG;
 }
 
@@ -79,8 +80,8 @@ static HRESULT STDMETHODCALLTYPE error_GetErrorContextDescription(
 {
     const char *sentence = "The error is not tied to a certain part of the job.";
 
-    (void)language;
-    do_log(DO_LOG_TRACE, DO_LOG_COM, "error=%p GetErrorContextDescription", (void *)iface);
+    do_log(DO_LOG_TRACE, DO_LOG_COM, "error=%p GetErrorContextDescription language=0x%lx",
+        (void *)iface, (unsigned long)language);
     if (!text)
         return E_INVALIDARG;
     switch (from_error(iface)->error.context)
@@ -99,7 +100,9 @@ static HRESULT STDMETHODCALLTYPE error_GetErrorContextDescription(
 
 static HRESULT STDMETHODCALLTYPE error_GetProtocol(IBackgroundCopyError *iface, LPWSTR *protocol)
 {
-    const struct do_job_file *file = from_error(iface)->error.file;
+    struct do_job_file *file = from_error(iface)->error.file;
+    char *url;
+    HRESULT hr;
 
     do_log(DO_LOG_TRACE, DO_LOG_COM, "error=%p GetProtocol", (void *)iface);
     if (!protocol)
@@ -107,8 +110,11 @@ static HRESULT STDMETHODCALLTYPE error_GetProtocol(IBackgroundCopyError *iface, 
     *protocol = NULL;
     if (!file)
         return DO_E_FILE_NOT_AVAILABLE;
-    return com_text_out(
-        do_str_starts_nocase(do_job_file_get_url(file), "https:") ? "https" : "http", protocol);
+    if (FAILED(hr = do_job_file_get_url(file, &url)))
+        return hr;
+    hr = com_text_out(do_str_starts_nocase(url, "https:") ? "https" : "http", protocol);
+    do_free(url);
+    return hr;
 }
 
 static const IBackgroundCopyErrorVtbl error_vtbl = {

@@ -8,6 +8,9 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "com/com_object.h"
+#include "com/job.h"
+#include "com/owner.h"
+#include "com/trace.h"
 
 struct manager
 {
@@ -43,10 +46,13 @@ static HRESULT STDMETHODCALLTYPE manager_CreateJob(IBackgroundCopyManager *iface
     struct manager *manager = from_manager(iface);
     struct do_job *job = NULL;
     struct do_guid job_id;
+    struct com_trace_text text;
     char *utf8 = NULL;
+    char *owner = NULL;
     HRESULT hr;
 
-    do_log(DO_LOG_TRACE, DO_LOG_COM, "CreateJob type=%d", (int)type);
+    do_log(DO_LOG_TRACE, DO_LOG_COM, "manager=%p CreateJob name=%s type=%d", (void *)iface,
+        com_trace_text(name, &text), (int)type);
     if (out)
         *out = NULL;
     if (id)
@@ -55,8 +61,8 @@ static HRESULT STDMETHODCALLTYPE manager_CreateJob(IBackgroundCopyManager *iface
         return E_INVALIDARG;
     if (type != BG_JOB_TYPE_DOWNLOAD)
         return E_NOTIMPL;
-    if (FAILED(hr = com_text_in(name, &utf8)) ||
-        FAILED(hr = do_engine_create_job(manager->engine, utf8, &job)))
+    if (FAILED(hr = com_text_in(name, &utf8)) || FAILED(hr = com_owner_get_sid(&owner)) ||
+        FAILED(hr = do_engine_create_job(manager->engine, utf8, owner, &job)))
         goto done;
     if (FAILED(hr = com_job_create(job, out)))
     {
@@ -68,6 +74,7 @@ static HRESULT STDMETHODCALLTYPE manager_CreateJob(IBackgroundCopyManager *iface
 
 done:
     do_job_release(job);
+    do_free(owner);
     do_free(utf8);
     return hr;
 }
@@ -76,11 +83,13 @@ static HRESULT STDMETHODCALLTYPE manager_GetJob(
     IBackgroundCopyManager *iface, REFGUID id, IBackgroundCopyJob **out)
 {
     struct manager *manager = from_manager(iface);
+    struct com_trace_text text;
     struct do_guid job_id;
     struct do_job *job;
     HRESULT hr;
 
-    do_log(DO_LOG_TRACE, DO_LOG_COM, "GetJob");
+    do_log(DO_LOG_TRACE, DO_LOG_COM, "manager=%p GetJob id=%s", (void *)iface,
+        com_trace_guid(id, &text));
     if (!out)
         return E_INVALIDARG;
     *out = NULL;
@@ -89,6 +98,7 @@ static HRESULT STDMETHODCALLTYPE manager_GetJob(
     memcpy(job_id.bytes, id, sizeof(job_id.bytes));
     if (FAILED(hr = do_engine_get_job(manager->engine, &job_id, &job)))
         return hr;
+    com_job_restore_listener(job);
     hr = com_job_create(job, out);
     do_job_release(job);
     return hr;
@@ -97,7 +107,8 @@ static HRESULT STDMETHODCALLTYPE manager_GetJob(
 static HRESULT STDMETHODCALLTYPE manager_EnumJobs(
     IBackgroundCopyManager *iface, DWORD flags, IEnumBackgroundCopyJobs **out)
 {
-    do_log(DO_LOG_TRACE, DO_LOG_COM, "EnumJobs flags=0x%lx", (unsigned long)flags);
+    do_log(DO_LOG_TRACE, DO_LOG_COM, "manager=%p EnumJobs flags=0x%lx", (void *)iface,
+        (unsigned long)flags);
     if (!out)
         return E_INVALIDARG;
     *out = NULL;
@@ -109,8 +120,8 @@ static HRESULT STDMETHODCALLTYPE manager_EnumJobs(
 static HRESULT STDMETHODCALLTYPE manager_GetErrorDescription(
     IBackgroundCopyManager *iface, HRESULT code, DWORD language, LPWSTR *text)
 {
-    (void)iface;
-    do_log(DO_LOG_TRACE, DO_LOG_COM, "GetErrorDescription code=0x%08lx", (unsigned long)code);
+    do_log(DO_LOG_TRACE, DO_LOG_COM, "manager=%p GetErrorDescription code=0x%08lx language=0x%lx",
+        (void *)iface, (unsigned long)code, (unsigned long)language);
     return text ? com_error_text(code, language, text) : E_INVALIDARG;
 }
 

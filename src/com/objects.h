@@ -14,6 +14,10 @@ HRESULT com_manager_create(REFIID iid, void **out);
 
 HRESULT com_job_create(struct do_job *job, IBackgroundCopyJob **out);
 HRESULT com_file_create(struct do_job_file *file, IBackgroundCopyFile **out);
+
+/** Whether file objects answer iid. */
+BOOL com_file_answers(REFIID iid);
+
 HRESULT com_error_create(const struct do_job_error *error, IBackgroundCopyError **out);
 
 /** A snapshot of the queue. */
@@ -21,9 +25,6 @@ HRESULT com_enum_jobs_create(struct do_engine *engine, IEnumBackgroundCopyJobs *
 
 /** A snapshot of the job's files. */
 HRESULT com_enum_files_create(struct do_job *job, IEnumBackgroundCopyFiles **out);
-
-/** IDeliveryOptimizationJob of a job object lives in its own file. */
-extern const IDeliveryOptimizationJobVtbl com_delivery_job_vtbl;
 
 /** Converts client ranges {offset, length} to ours; *converted is do_alloc'ed, NULL for none. */
 HRESULT com_ranges_in(const BG_FILE_RANGE *ranges, DWORD count, struct do_range **converted);

@@ -84,6 +84,17 @@ static HRESULT database_path(char **path)
     return hr;
 }
 
+/* Delivery threads call clients: they live in the multithreaded apartment. */
+static void delivery_begins(void)
+{
+    (void)CoInitializeEx(NULL, COINIT_MULTITHREADED);
+}
+
+static void delivery_ends(void)
+{
+    CoUninitialize();
+}
+
 HRESULT com_get_engine(struct do_engine **engine)
 {
     static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
@@ -97,6 +108,8 @@ HRESULT com_get_engine(struct do_engine **engine)
         return hr;
     do_engine_config_init(&config);
     config.database_path = path;
+    config.delivery_begins = delivery_begins;
+    config.delivery_ends = delivery_ends;
     hr = do_engine_acquire(&config, engine);
     do_free(path);
     return hr;

@@ -16,6 +16,9 @@
 #include "base/str.h"
 #include "plat/file.h"
 
+/* How often the engine looks for jobs that are too old. */
+#define AGE_LOOK_MS 3600000U
+
 enum slot_state
 {
     SLOT_EMPTY,
@@ -45,6 +48,8 @@ void do_engine_config_init(struct do_engine_config *config)
     config->fast_retry_ms = 500;
     config->retry_first_ms = 2000;
     config->retry_max_ms = 30000;
+    config->max_age_s = 30 * 24 * 3600;
+    config->filetime = do_clock_filetime;
 }
 
 static void set_slot(enum slot_state state, struct do_engine *engine, uint32_t references)
@@ -57,6 +62,36 @@ static void set_slot(enum slot_state state, struct do_engine *engine, uint32_t r
     do_mutex_unlock(do_mutex_module());
 }
 
+static void release_jobs_main(void *ctx)
+{
+    struct do_engine *engine = ctx;
+
+    if (engine->config.delivery_begins)
+        engine->config.delivery_begins();
+    while (!do_list_is_empty(&engine->jobs))
+    {
+        struct do_job *job = DO_LIST_ENTRY(do_list_pop(&engine->jobs), struct do_job, link);
+
+        do_notify_set_listener(engine->notifier, job, NULL);
+        do_job_release_inner(job);
+    }
+    if (engine->config.delivery_ends)
+        engine->config.delivery_ends();
+}
+
+/* Jobs may hold clients' streams and listeners, which are released where clients can be called. */
+static void release_jobs(struct do_engine *engine)
+{
+    struct do_thread *thread;
+
+    if (do_list_is_empty(&engine->jobs))
+        return;
+    if (SUCCEEDED(do_thread_start("do-release", release_jobs_main, engine, &thread)))
+        do_thread_join(thread);
+    else
+        release_jobs_main(engine);
+}
+
 /*
  * Takes everything down that exists; the loop does not run (any more). No job is active, since an
  * active one holds a reference on the engine.
@@ -66,13 +101,86 @@ static void destroy_engine(struct do_engine *engine)
     do_writer_destroy(engine->env.writer);
     do_recorder_destroy(engine->env.recorder);
     do_loop_destroy(engine->env.loop);
-    while (!do_list_is_empty(&engine->jobs))
-        do_job_release_inner(DO_LIST_ENTRY(do_list_pop(&engine->jobs), struct do_job, link));
+    release_jobs(engine);
+    do_notifier_destroy(engine->notifier);
     do_block_pool_destroy(engine->env.pool);
     if (engine->env.db && FAILED(do_queue_db_disown(engine->env.db, engine->process)))
         do_log(DO_LOG_WARN, DO_LOG_STORE, "jobs are not given back to other processes");
     do_queue_db_close(engine->env.db);
+    do_free(engine->stream_target);
     do_free(engine);
+}
+
+/* Age: jobs that nobody ended for too long are cancelled, on a thread of their own. */
+
+struct old_jobs
+{
+    size_t count;
+    void (*begins)(void);
+    void (*ends)(void);
+    struct do_job *jobs[]; /* outer references */
+};
+
+static void cancel_old_jobs_main(void *ctx)
+{
+    struct old_jobs *old = ctx;
+
+    if (old->begins)
+        old->begins();
+    for (size_t i = 0; i < old->count; i++)
+    {
+        (void)do_job_cancel_old(old->jobs[i]);
+        do_job_release(old->jobs[i]);
+    }
+    if (old->ends)
+        old->ends();
+    do_free(old);
+}
+
+static bool is_old(const struct do_engine *engine, const struct do_job *job)
+{
+    uint64_t now = engine->config.filetime();
+
+    return now > job->record.creation_time &&
+           (now - job->record.creation_time) / 10000000U >= engine->config.max_age_s;
+}
+
+static void cancel_old_jobs(struct do_engine *engine)
+{
+    struct do_thread *thread;
+    struct old_jobs *old;
+    size_t count = 0;
+
+    DO_LIST_FOR_EACH (link, &engine->jobs)
+        count += is_old(engine, DO_LIST_ENTRY(link, struct do_job, link)) ? 1U : 0U;
+    if (!count || !(old = do_alloc(sizeof(*old) + count * sizeof(struct do_job *))))
+        return;
+    old->begins = engine->config.delivery_begins;
+    old->ends = engine->config.delivery_ends;
+    DO_LIST_FOR_EACH (link, &engine->jobs)
+    {
+        struct do_job *job = DO_LIST_ENTRY(link, struct do_job, link);
+
+        if (is_old(engine, job))
+            old->jobs[old->count++] = do_job_acquire(job);
+    }
+    if (SUCCEEDED(do_thread_start("do-age", cancel_old_jobs_main, old, &thread)))
+    {
+        do_thread_detach(thread);
+        return;
+    }
+    for (size_t i = 0; i < old->count; i++)
+        do_job_release(old->jobs[i]);
+    do_free(old);
+}
+
+static void on_age_timer(void *ctx)
+{
+    struct do_engine *engine = ctx;
+
+    cancel_old_jobs(engine);
+    do_timer_set_on_loop(
+        engine->env.loop, &engine->age_timer, do_loop_now_on_loop(engine->env.loop) + AGE_LOOK_MS);
 }
 
 static void on_round(void *ctx)
@@ -105,10 +213,21 @@ static void engine_main(void *ctx)
 static HRESULT open_database(struct do_engine *engine, const char *path)
 {
     char *directory = do_str_dup_n(path, do_path_name_offset(path));
+    struct do_buf target;
     HRESULT hr = E_OUTOFMEMORY;
 
+    do_buf_init(&target, 0);
     if (directory && SUCCEEDED(hr = do_file_make_directory(directory)))
         hr = do_queue_db_open(path, &engine->env.db);
+    if (SUCCEEDED(hr))
+    {
+        do_buf_append_str(&target, directory);
+        do_buf_append_str(&target, "stream");
+        if (!(engine->stream_target = do_buf_take(&target)))
+            hr = E_OUTOFMEMORY;
+        engine->env.stream_target = engine->stream_target;
+    }
+    do_buf_finish(&target);
     do_free(directory);
     return hr;
 }
@@ -134,11 +253,14 @@ static HRESULT create_engine(const struct do_engine_config *config, struct do_en
     if (created->env.resume_blocks > config->block_count / 2)
         created->env.resume_blocks = config->block_count / 2 ? config->block_count / 2 : 1;
     do_loop_op_init(&created->quit_op, on_quit, created);
+    do_timer_init(&created->age_timer, on_age_timer, created);
     if (FAILED(hr = open_database(created, config->database_path)) ||
         FAILED(hr = do_loop_create(&created->env.loop)) ||
         FAILED(hr = do_block_pool_create(config->block_count, &created->env.pool)) ||
         FAILED(hr = do_writer_create(created->env.pool, &created->env.writer)) ||
-        FAILED(hr = do_recorder_create(created->env.db, &created->env.recorder)))
+        FAILED(hr = do_recorder_create(created->env.db, &created->env.recorder)) ||
+        FAILED(hr = do_notifier_create(
+                   config->delivery_begins, config->delivery_ends, &created->notifier)))
     {
         destroy_engine(created);
         return hr;
@@ -176,7 +298,10 @@ static HRESULT restore_job(void *ctx, const struct do_job_record *record,
     if (do_job_state_is_active(job->state) || (job->state == DO_JOB_TRANSFERRED && !whole))
     {
         do_job_reset_progress_clock_on_loop(job);
-        do_job_set_state_on_loop(job, DO_JOB_QUEUED);
+        job->resumed_ms = do_loop_now_on_loop(engine->env.loop);
+        /* A stream does not survive its process. */
+        do_job_set_state_on_loop(
+            job, FAILED(do_job_check_files(job)) ? DO_JOB_SUSPENDED : DO_JOB_QUEUED);
     }
     return S_OK;
 }
@@ -189,6 +314,7 @@ static void restore_jobs_on_loop(void *ctx)
     if (FAILED(hr = do_queue_db_adopt(engine->env.db, engine->process, restore_job, engine)))
         do_log(DO_LOG_ERROR, DO_LOG_STORE, "stored jobs are not loaded: 0x%08x", (unsigned int)hr);
     do_engine_schedule_on_loop(engine);
+    on_age_timer(engine);
 }
 
 HRESULT do_engine_acquire(const struct do_engine_config *config, struct do_engine **engine)
@@ -307,6 +433,7 @@ struct queue_call
     struct do_engine *engine;
     const struct do_job_record *record;
     const struct do_guid *id;
+    enum do_job_kind kind;
     struct do_job *job;
     struct do_job **jobs;
     size_t count;
@@ -329,23 +456,32 @@ static void create_job_on_loop(void *ctx)
     (void)do_job_acquire(call->job);
 }
 
-HRESULT do_engine_create_job(
-    struct do_engine *engine, const char *display_name, struct do_job **job)
+static HRESULT create_job(struct do_engine *engine, enum do_job_kind kind, const char *display_name,
+    const char *owner, struct do_job **job)
 {
+    const struct do_value owner_value = do_value_of_text(owner);
     struct queue_call call = {.engine = engine};
     struct do_job_record record;
     HRESULT hr;
 
     *job = NULL;
     do_job_record_init(&record);
+    record.kind = (uint32_t)kind;
     record.state = DO_JOB_SUSPENDED;
     record.priority = DO_PRIORITY_NORMAL;
-    record.notify_flags = 3;
-    record.creation_time = do_clock_filetime();
+    record.notify_flags = DO_NOTICE_JOB_TRANSFERRED | DO_NOTICE_JOB_ERROR;
+    if (kind == DO_JOB_KIND_DOWNLOAD)
+    {
+        record.notify_flags = DO_NOTICE_STATUS;
+        record.no_progress_timeout_set = true;
+        record.no_progress_timeout_s = DO_DOWNLOAD_NO_PROGRESS_S;
+    }
+    record.creation_time = engine->config.filetime();
     record.modification_time = record.creation_time;
     record.owner = engine->process;
     if (FAILED(hr = do_random_bytes(record.id.bytes, sizeof(record.id.bytes))) ||
-        FAILED(hr = do_str_assign(&record.display_name, display_name)))
+        FAILED(hr = do_str_assign(&record.display_name, display_name)) ||
+        FAILED(hr = do_values_set(&record.values, DO_PROP_OWNER, &owner_value)))
         goto done;
     /* A version 4 GUID; its third and fourth fields are little-endian in memory. RFC 9562 5.4 */
     record.id.bytes[7] = (uint8_t)((record.id.bytes[7] & 0x0F) | 0x40);
@@ -360,6 +496,17 @@ done:
     return hr;
 }
 
+HRESULT do_engine_create_job(
+    struct do_engine *engine, const char *display_name, const char *owner, struct do_job **job)
+{
+    return create_job(engine, DO_JOB_KIND_LEGACY, display_name, owner, job);
+}
+
+HRESULT do_engine_create_download(struct do_engine *engine, const char *owner, struct do_job **job)
+{
+    return create_job(engine, DO_JOB_KIND_DOWNLOAD, "", owner, job);
+}
+
 static void get_job_on_loop(void *ctx)
 {
     struct queue_call *call = ctx;
@@ -369,7 +516,7 @@ static void get_job_on_loop(void *ctx)
     {
         struct do_job *job = DO_LIST_ENTRY(link, struct do_job, link);
 
-        if (do_guid_equal(&job->record.id, call->id))
+        if (!do_job_is_download(job) && do_guid_equal(&job->record.id, call->id))
         {
             call->job = do_job_acquire(job);
             call->hr = S_OK;
@@ -397,20 +544,24 @@ static void list_jobs_on_loop(void *ctx)
         (void)link;
         count++;
     }
-    if (!(call->jobs = do_alloc_array(count, sizeof(*call->jobs))))
+    if (!(call->jobs = do_alloc_array(count + 1, sizeof(*call->jobs))))
     {
         call->hr = E_OUTOFMEMORY;
         return;
     }
     DO_LIST_FOR_EACH (link, &call->engine->jobs)
     {
-        call->jobs[call->count++] = do_job_acquire(DO_LIST_ENTRY(link, struct do_job, link));
+        struct do_job *job = DO_LIST_ENTRY(link, struct do_job, link);
+
+        if (job->record.kind == (uint32_t)call->kind)
+            call->jobs[call->count++] = do_job_acquire(job);
     }
 }
 
-HRESULT do_engine_list_jobs(struct do_engine *engine, struct do_job ***jobs, size_t *count)
+HRESULT do_engine_list_jobs(
+    struct do_engine *engine, enum do_job_kind kind, struct do_job ***jobs, size_t *count)
 {
-    struct queue_call call = {.engine = engine};
+    struct queue_call call = {.engine = engine, .kind = kind};
 
     do_loop_call(engine->env.loop, list_jobs_on_loop, &call);
     *jobs = call.jobs;

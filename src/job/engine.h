@@ -30,6 +30,10 @@ struct do_engine_config
     uint32_t fast_retry_ms;
     uint32_t retry_first_ms; /* then doubled up to retry_max_ms */
     uint32_t retry_max_ms;
+    uint32_t max_age_s;            /* jobs that are older are cancelled */
+    uint64_t (*filetime)(void);    /* the clock that jobs are dated by; UTC now as a FILETIME */
+    void (*delivery_begins)(void); /* on each delivery thread, or NULL */
+    void (*delivery_ends)(void);
 };
 
 /** Sets every field but database_path (NULL) to its default. */
@@ -53,14 +57,21 @@ bool do_engine_exists(void);
 /** Waits until the process has no engine: for tests and for hosts that unload the module. */
 void do_engine_wait_gone(void);
 
-/** A new, suspended, empty job. *job is an outer reference (do_job_release). */
+/**
+ * A new, suspended, empty job. owner (may be NULL) is the client's SID as text. *job is an outer
+ * reference (do_job_release).
+ */
 HRESULT do_engine_create_job(
-    struct do_engine *engine, const char *display_name, struct do_job **job);
+    struct do_engine *engine, const char *display_name, const char *owner, struct do_job **job);
 
-/** The job with this id, with an outer reference. DO_E_JOB_NOT_FOUND. */
+/** The job (no download) with this id, with an outer reference. DO_E_JOB_NOT_FOUND. */
 HRESULT do_engine_get_job(struct do_engine *engine, const struct do_guid *id, struct do_job **job);
 
-/** All jobs in the queue, oldest first, each with an outer reference; the array is do_free'd. */
-HRESULT do_engine_list_jobs(struct do_engine *engine, struct do_job ***jobs, size_t *count);
+/**
+ * All jobs of a kind in the queue, oldest first, each with an outer reference; the array is
+ * do_free'd.
+ */
+HRESULT do_engine_list_jobs(
+    struct do_engine *engine, enum do_job_kind kind, struct do_job ***jobs, size_t *count);
 
 #endif

@@ -28,12 +28,17 @@ HRESULT do_job_create_object(
     created->engine = engine;
     do_mutex_init(&created->lock);
     do_cond_init(&created->call_ended);
+    do_cond_init(&created->state_changed);
     do_job_init_run(created);
     created->record = *record;
     created->record.display_name = do_str_dup(record->display_name);
     created->record.description = do_str_dup(record->description);
+    do_values_init(&created->record.values);
     created->state = (enum do_job_state)record->state;
-    if ((record->display_name && !created->record.display_name) ||
+    do_mailbox_init(&created->mailbox, record->notify_flags);
+    if (FAILED(do_values_assign(&created->record.values, &record->values)) ||
+        FAILED(do_job_apply_values_on_loop(created)) ||
+        (record->display_name && !created->record.display_name) ||
         (record->description && !created->record.description))
     {
         do_job_release_inner(created);
@@ -47,8 +52,10 @@ void do_job_file_destroy(struct do_job_file *file)
 {
     if (!file)
         return;
+    do_stream_release(file->stream);
     do_part_file_release(file->part);
     do_file_record_finish(&file->record);
+    do_http_facts_finish(&file->facts);
     do_progress_finish(&file->progress);
     do_free(file);
 }
@@ -65,7 +72,10 @@ void do_job_release_inner(struct do_job *job)
     for (size_t i = 0; i < job->file_count; i++)
         do_job_file_destroy(job->files[i]);
     do_free(job->files);
+    do_request_options_finish(&job->options);
     do_job_record_finish(&job->record);
+    do_stream_release(job->stream);
+    do_cond_finish(&job->state_changed);
     do_cond_finish(&job->call_ended);
     do_mutex_finish(&job->lock);
     do_free(job);
@@ -241,22 +251,25 @@ HRESULT do_job_get_error(struct do_job *job, struct do_job_error *error)
     return hr;
 }
 
-struct do_job *do_job_file_get_job(const struct do_job_file *file)
+uint32_t do_job_get_notify_flags(struct do_job *job)
 {
-    return file->job;
+    return read_u32(job, &job->record.notify_flags);
 }
 
-const char *do_job_file_get_url(const struct do_job_file *file)
+struct do_listener *do_job_get_listener(struct do_job *job)
 {
-    return file->record.url;
+    return do_notify_get_listener(job->engine->notifier, job);
 }
 
-const char *do_job_file_get_local_path(const struct do_job_file *file)
+HRESULT do_job_get_value(struct do_job *job, enum do_prop id, struct do_value *value)
 {
-    return file->record.local_path;
-}
+    const struct do_value *stored;
+    HRESULT hr = S_OK;
 
-struct do_progress_values do_job_file_get_progress(struct do_job_file *file)
-{
-    return do_progress_snapshot(&file->progress);
+    do_value_init(value);
+    do_mutex_lock(&job->lock);
+    if ((stored = do_values_get(&job->record.values, (uint32_t)id)))
+        hr = do_value_assign(value, stored);
+    do_mutex_unlock(&job->lock);
+    return hr;
 }

@@ -9,8 +9,14 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/str.h"
+#include "job/download.h"
+#include "plat/file.h"
 #include "transfer/http_head.h"
+
+/* How much of a file is in memory while it is copied into a stream. */
+#define COPY_BYTES ((size_t)1 << 20)
 
 static struct do_loop *loop_of(const struct do_job *job)
 {
@@ -62,6 +68,8 @@ static void resume_on_loop(void *ctx)
     }
     if (next != DO_JOB_QUEUED || job->state == DO_JOB_QUEUED)
         return;
+    if (FAILED(change->hr = do_job_check_files(job)))
+        return;
     /* It failed since the caller looked: its files may still be on their way to being closed. */
     if (!do_job_state_is_active(job->state) && !*drained)
     {
@@ -72,12 +80,13 @@ static void resume_on_loop(void *ctx)
     do_job_halt_on_loop(job);
     do_job_set_error_on_loop(job, S_OK, DO_ERROR_CONTEXT_NONE, NULL);
     do_job_reset_progress_clock_on_loop(job);
+    job->resumed_ms = do_loop_now_on_loop(job->engine->env.loop);
     do_job_set_state_on_loop(job, DO_JOB_QUEUED);
     do_engine_schedule_on_loop(job->engine);
 }
 
 /* What the recorder still does with files of a halted job must be over before they are opened. */
-static void drain_recorder(struct do_job *job)
+void do_job_drain_recorder(struct do_job *job)
 {
     size_t count = do_job_get_file_count(job);
 
@@ -90,21 +99,19 @@ static void drain_recorder(struct do_job *job)
     }
 }
 
-HRESULT do_job_resume(struct do_job *job)
+HRESULT do_job_resume_in_call(struct do_job *job)
 {
     bool drained = !do_job_state_is_active(do_job_get_state(job));
     struct do_job_change change = {job, NULL, &drained, S_OK};
 
-    do_job_begin_call(job);
     if (drained)
-        drain_recorder(job);
+        do_job_drain_recorder(job);
     do_loop_call(loop_of(job), resume_on_loop, &change);
     if (change.hr == E_ABORT)
     {
-        drain_recorder(job);
+        do_job_drain_recorder(job);
         do_loop_call(loop_of(job), resume_on_loop, &change);
     }
-    do_job_end_call(job);
     return change.hr;
 }
 
@@ -154,43 +161,64 @@ static HRESULT halt_and_drain(struct do_job *job, enum do_job_call call)
     return change.hr;
 }
 
-HRESULT do_job_suspend(struct do_job *job)
+HRESULT do_job_suspend_in_call(struct do_job *job)
 {
     struct do_job_change change = {job, NULL, NULL, S_OK};
 
-    do_job_begin_call(job);
     if (SUCCEEDED(change.hr = halt_and_drain(job, DO_CALL_SUSPEND)))
     {
         do_loop_call(loop_of(job), suspend_on_loop, &change);
         /* A process that suspends its job and ends must not lose what GetProgress promised. */
-        drain_recorder(job);
+        do_job_drain_recorder(job);
     }
-    do_job_end_call(job);
     return change.hr;
 }
 
 /* Cancel and Complete */
 
-/* Deletes the temporary file, if there is one. On the caller's thread, the job halted. */
-static void discard_file(struct do_job_file *file)
+/*
+ * Deletes the temporary file, if there is one; false when it is still there, in another program's
+ * hands. On the caller's thread, the job halted.
+ */
+static bool discard_file(struct do_job_file *file)
 {
     if (!file->part)
-        return;
+        return true;
     do_recorder_drain(file->job->engine->env.recorder, file->part);
     do_part_file_discard(file->part);
     do_part_file_release(file->part);
     file->part = NULL;
+    return !file->record.temp_path || !do_file_exists(file->record.temp_path);
 }
+
+bool do_job_discard_files(struct do_job *job)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < job->file_count; i++)
+    {
+        if (!job->files[i]->record.saved && !discard_file(job->files[i]))
+            all = false;
+    }
+    return all;
+}
+
+struct leaving
+{
+    enum do_job_state final_state;
+    HRESULT error; /* why, when it was not the client's wish */
+};
 
 /* Last step of Cancel and Complete: the job leaves the queue. */
 static void leave_queue_on_loop(void *ctx)
 {
     struct do_job_change *change = ctx;
     struct do_job *job = change->job;
-    const enum do_job_state *final_state = change->argument;
+    const struct leaving *leaving = change->argument;
 
-    do_job_set_error_on_loop(job, S_OK, DO_ERROR_CONTEXT_NONE, NULL);
-    do_job_set_state_on_loop(job, *final_state);
+    do_job_set_error_on_loop(job, leaving->error, DO_ERROR_CONTEXT_NONE, NULL);
+    do_job_set_state_on_loop(job, leaving->final_state);
+    do_notify_set_listener(job->engine->notifier, job, NULL);
     do_list_remove(&job->link);
     do_job_release_inner(job);
     do_engine_schedule_on_loop(job->engine);
@@ -227,43 +255,93 @@ static void go_on_on_loop(void *ctx)
         do_job_store_on_loop(job);
 }
 
-static void leave_queue(struct do_job *job, enum do_job_state final_state)
+/* S_OK, or DO_HR_S_UNABLE_TO_DELETE_FILES. */
+static HRESULT leave_queue(struct do_job *job, enum do_job_state final_state, HRESULT error)
 {
-    struct do_job_change change = {job, &final_state, NULL, S_OK};
+    struct leaving leaving = {final_state, error};
+    struct do_job_change change = {job, &leaving, NULL, S_OK};
+    HRESULT hr = do_job_discard_files(job) ? S_OK : DO_HR_S_UNABLE_TO_DELETE_FILES;
 
-    for (size_t i = 0; i < job->file_count; i++)
-    {
-        if (!job->files[i]->record.saved)
-            discard_file(job->files[i]);
-    }
     do_loop_call(loop_of(job), leave_queue_on_loop, &change);
+    return hr;
 }
 
-HRESULT do_job_cancel(struct do_job *job)
+HRESULT do_job_cancel_in_call(struct do_job *job, HRESULT error)
 {
     HRESULT hr;
 
-    do_job_begin_call(job);
     if (FAILED(hr = halt_and_drain(job, DO_CALL_CANCEL)))
-        goto done;
+        return hr;
     /* The row first: a crash then costs a stray temporary file, not a job that comes back. */
     if (SUCCEEDED(hr = do_queue_db_remove_job(job->engine->env.db, &job->record.id)))
     {
         drop_transfer(job, false);
-        leave_queue(job, DO_JOB_CANCELLED);
+        hr = leave_queue(job, DO_JOB_CANCELLED, error);
     }
     else
     {
         struct do_job_change change = {job, NULL, NULL, S_OK};
 
         drop_transfer(job, true);
-        drain_recorder(job);
+        do_job_drain_recorder(job);
         do_loop_call(loop_of(job), go_on_on_loop, &change);
     }
+    return hr;
+}
+
+/* Copies the temporary file into the client's stream, from the beginning each time it is tried. */
+static HRESULT copy_to_stream(struct do_job_file *file, struct do_stream *stream)
+{
+    uint64_t size = do_progress_snapshot(&file->progress).bytes_total;
+    void *data = do_alloc_raw(COPY_BYTES);
+    HRESULT hr;
+
+    if (!data)
+        return E_OUTOFMEMORY;
+    if (FAILED(hr = do_part_file_open(file->part)) || FAILED(hr = stream->class->rewind(stream)))
+        goto done;
+    for (uint64_t offset = 0; offset < size && SUCCEEDED(hr);)
+    {
+        size_t length = size - offset < COPY_BYTES ? (size_t)(size - offset) : COPY_BYTES;
+
+        if (SUCCEEDED(hr = do_part_file_read(file->part, offset, data, length)))
+            hr = stream->class->write(stream, data, length);
+        offset += length;
+    }
+    if (SUCCEEDED(hr))
+        hr = stream->class->commit(stream);
+    if (FAILED(hr))
+        do_log(DO_LOG_WARN, DO_LOG_JOB, "a client's stream failed: 0x%08x", (unsigned int)hr);
 
 done:
-    do_job_end_call(job);
+    do_free(data);
     return hr;
+}
+
+static HRESULT save_to_stream(struct do_job_file *file)
+{
+    struct do_stream *stream;
+    HRESULT hr;
+
+    if (do_part_file_is_stream(file->part))
+        return S_OK; /* it has every byte already */
+    stream = do_job_file_get_stream(file);
+    hr = stream ? copy_to_stream(file, stream) : DO_E_FILE_DOWNLOADSINK_UNSPECIFIED;
+
+    do_stream_release(stream);
+    if (SUCCEEDED(hr))
+        do_part_file_discard(file->part);
+    return hr;
+}
+
+static HRESULT save_to_path(struct do_job_file *file)
+{
+    bool replace = !do_job_is_download(file->job);
+    HRESULT hr = do_part_file_commit(file->part, file->record.local_path,
+        do_progress_snapshot(&file->progress).bytes_total,
+        do_http_date_to_filetime(file->record.last_modified), replace);
+
+    return hr == DO_HR_ALREADY_EXISTS ? DO_HR_FILE_EXISTS : hr;
 }
 
 /* Saves one transferred file under its name. On the caller's thread, the job halted. */
@@ -275,9 +353,8 @@ static HRESULT save_file(struct do_job_file *file)
     if (!file->part)
         return DO_HR_FILE_NOT_FOUND;
     do_recorder_drain(engine->env.recorder, file->part);
-    if (FAILED(hr = do_part_file_commit(file->part, file->record.local_path,
-                   do_progress_snapshot(&file->progress).bytes_total,
-                   do_http_date_to_filetime(file->record.last_modified), true)))
+    hr = file->record.local_path ? save_to_path(file) : save_to_stream(file);
+    if (FAILED(hr))
         return hr;
     do_part_file_release(file->part);
     file->part = NULL;
@@ -299,17 +376,16 @@ static void complete_failed_on_loop(void *ctx)
     go_on_on_loop(change);
 }
 
-HRESULT do_job_complete(struct do_job *job)
+HRESULT do_job_complete_in_call(struct do_job *job)
 {
     bool partial = false;
     HRESULT hr;
 
-    do_job_begin_call(job);
     if (FAILED(hr = halt_and_drain(job, DO_CALL_COMPLETE)))
-        goto done;
+        return hr;
     drop_transfer(job, true);
     /* A job that cannot be saved goes on at once, with the same files. */
-    drain_recorder(job);
+    do_job_drain_recorder(job);
     for (size_t i = 0; i < job->file_count; i++)
     {
         struct do_job_file *file = job->files[i];
@@ -321,7 +397,7 @@ HRESULT do_job_complete(struct do_job *job)
             struct do_job_change change = {job, file, NULL, hr};
 
             do_loop_call(loop_of(job), complete_failed_on_loop, &change);
-            goto done;
+            return hr;
         }
     }
     if (FAILED(hr = do_queue_db_remove_job(job->engine->env.db, &job->record.id)))
@@ -329,12 +405,61 @@ HRESULT do_job_complete(struct do_job *job)
         struct do_job_change change = {job, NULL, NULL, hr};
 
         do_loop_call(loop_of(job), go_on_on_loop, &change);
-        goto done;
+        return hr;
     }
-    leave_queue(job, DO_JOB_ACKNOWLEDGED);
-    hr = partial ? DO_HR_S_PARTIAL_COMPLETE : S_OK;
+    hr = leave_queue(job, DO_JOB_ACKNOWLEDGED, S_OK);
+    return partial ? DO_HR_S_PARTIAL_COMPLETE : hr;
+}
 
-done:
+/* The calls as clients make them. */
+
+HRESULT do_job_resume(struct do_job *job)
+{
+    HRESULT hr;
+
+    do_job_begin_call(job);
+    hr = do_job_resume_in_call(job);
+    do_job_end_call(job);
+    return hr;
+}
+
+HRESULT do_job_suspend(struct do_job *job)
+{
+    HRESULT hr;
+
+    do_job_begin_call(job);
+    hr = do_job_suspend_in_call(job);
+    do_job_end_call(job);
+    return hr;
+}
+
+static HRESULT cancel(struct do_job *job, HRESULT error)
+{
+    HRESULT hr;
+
+    do_job_begin_call(job);
+    hr = do_job_cancel_in_call(job, error);
+    do_job_end_call(job);
+    return hr;
+}
+
+HRESULT do_job_cancel(struct do_job *job)
+{
+    return cancel(job, S_OK);
+}
+
+HRESULT do_job_cancel_old(struct do_job *job)
+{
+    do_log(DO_LOG_INFO, DO_LOG_JOB, "a job is too old and is cancelled");
+    return cancel(job, DO_E_JOB_TOO_OLD);
+}
+
+HRESULT do_job_complete(struct do_job *job)
+{
+    HRESULT hr;
+
+    do_job_begin_call(job);
+    hr = do_job_complete_in_call(job);
     do_job_end_call(job);
     return hr;
 }
@@ -364,22 +489,12 @@ static void set_text_on_loop(void *ctx)
     do_job_set_state_on_loop(job, next);
 }
 
-/* Length in UTF-16 units, which is what the limits of the documentation count. */
-static size_t utf16_length(const char *text)
-{
-    size_t length = 0;
-
-    for (const unsigned char *c = (const unsigned char *)text; *c; c++)
-        length += (*c & 0xC0) == 0x80 ? 0U : *c >= 0xF0 ? 2U : 1U;
-    return length;
-}
-
 static HRESULT set_text(struct do_job *job, char **field, const char *text, size_t limit)
 {
     struct new_text new_text = {field, NULL};
     HRESULT hr;
 
-    if (utf16_length(text) > limit)
+    if (do_str_utf16_units(text) > limit)
         return E_INVALIDARG;
     if (!(new_text.text = do_str_dup(text)))
         return E_OUTOFMEMORY;

@@ -12,6 +12,27 @@
 #include "transfer/plan.h"
 #include "transfer/url.h"
 
+const char *do_job_file_part_target(const struct do_job_file *file)
+{
+    return file->record.local_path ? file->record.local_path : file->job->engine->env.stream_target;
+}
+
+HRESULT do_job_check_files(const struct do_job *job)
+{
+    for (size_t i = 0; i < job->file_count; i++)
+    {
+        const struct do_job_file *file = job->files[i];
+        const struct do_values *values = &file->record.values;
+
+        if (!file->record.local_path && !file->stream)
+            return DO_E_FILE_DOWNLOADSINK_UNSPECIFIED;
+        if (do_values_number(values, DO_FILE_PROP_INTEGRITY_MANDATORY, 0) &&
+            !do_values_text(values, DO_FILE_PROP_INTEGRITY_INFO))
+            return DO_E_INTEGRITYCHECKINFO_UNSPECIFIED;
+    }
+    return S_OK;
+}
+
 /* Room for count more files, so that appending them cannot fail. */
 static HRESULT reserve_files(struct do_job *job, size_t count)
 {
@@ -42,7 +63,7 @@ static void append_file(struct do_job *job, struct do_job_file *file)
 }
 
 /* BytesTotal as far as it is known before the first byte: from the client's size or the ranges. */
-static HRESULT set_known_total(struct do_job_file *file)
+HRESULT do_job_file_set_known_total(struct do_job_file *file)
 {
     const struct do_file_record *record = &file->record;
     uint64_t size =
@@ -80,12 +101,13 @@ static HRESULT create_file(const struct do_new_file *new_file, struct do_job_fil
         return hr;
     do_file_record_init(&created->record);
     do_progress_init(&created->progress);
+    do_http_facts_init(&created->facts);
     created->record.expected_size = new_file->size;
     if (FAILED(hr = do_str_assign(&created->record.content_id, new_file->content_id)) ||
         FAILED(hr = do_str_assign(&created->record.url, new_file->url)) ||
         FAILED(hr = do_str_assign(&created->record.local_path, new_file->local_path)) ||
         FAILED(hr = copy_ranges(new_file->ranges, new_file->range_count, &created->record)) ||
-        FAILED(hr = set_known_total(created)))
+        FAILED(hr = do_job_file_set_known_total(created)))
     {
         do_job_file_destroy(created);
         return hr;
@@ -104,9 +126,9 @@ static HRESULT check_file(const struct do_new_file *new_file)
     if (!new_file->url || strlen(new_file->url) > DO_URL_LIMIT ||
         FAILED(do_url_check(new_file->url)))
         return E_INVALIDARG;
-    if (!new_file->local_path || !new_file->local_path[0])
+    if (new_file->local_path && !new_file->local_path[0])
         return E_INVALIDARG;
-    if (FAILED(hr = do_file_check_path(new_file->local_path)))
+    if (new_file->local_path && FAILED(hr = do_file_check_path(new_file->local_path)))
         return hr;
     if (new_file->range_count > DO_JOB_RANGE_LIMIT)
         return E_INVALIDARG;
@@ -117,7 +139,9 @@ static HRESULT check_new_file(const struct do_new_file *new_file)
 {
     HRESULT hr = check_file(new_file);
 
-    return FAILED(hr) ? hr : do_file_check_directory(new_file->local_path);
+    if (SUCCEEDED(hr) && new_file->local_path)
+        hr = do_file_check_directory(new_file->local_path);
+    return hr;
 }
 
 HRESULT do_job_restore_file(struct do_job *job, const struct do_file_record *record)
@@ -129,7 +153,9 @@ HRESULT do_job_restore_file(struct do_job *job, const struct do_file_record *rec
 
     if (FAILED(hr = check_file(&new_file)) ||
         (record->temp_path &&
-            FAILED(hr = do_part_file_check_name(record->local_path, record->temp_path))) ||
+            FAILED(hr = do_part_file_check_name(
+                       record->local_path ? record->local_path : job->engine->env.stream_target,
+                       record->temp_path))) ||
         FAILED(hr = create_file(&new_file, &file)))
         return hr;
     file->record.row_id = record->row_id;
@@ -139,7 +165,8 @@ HRESULT do_job_restore_file(struct do_job *job, const struct do_file_record *rec
     if (FAILED(hr = do_str_assign(&file->record.etag, record->etag)) ||
         FAILED(hr = do_str_assign(&file->record.last_modified, record->last_modified)) ||
         FAILED(hr = do_str_assign(&file->record.temp_path, record->temp_path)) ||
-        FAILED(hr = set_known_total(file)))
+        FAILED(hr = do_values_assign(&file->record.values, &record->values)) ||
+        FAILED(hr = do_job_file_set_known_total(file)))
         goto failed;
     if (record->temp_path && !record->saved &&
         FAILED(hr = do_part_file_create(record->temp_path, &record->received, &file->part)))
@@ -164,6 +191,7 @@ struct new_files
     struct do_job_file **files;      /* NULL once the job owns it */
     struct do_file_record **records; /* theirs */
     size_t count;
+    struct do_job_file *first;
 };
 
 static void add_files_on_loop(void *ctx)
@@ -179,6 +207,7 @@ static void add_files_on_loop(void *ctx)
         FAILED(change->hr = do_queue_db_insert_files(
                    job->engine->env.db, &job->record.id, new_files->records, new_files->count)))
         return;
+    new_files->first = new_files->files[0];
     for (size_t i = 0; i < new_files->count; i++)
     {
         append_file(job, new_files->files[i]);
@@ -187,14 +216,20 @@ static void add_files_on_loop(void *ctx)
     do_job_set_state_on_loop(job, next);
 }
 
-HRESULT do_job_add_files(struct do_job *job, const struct do_new_file *files, size_t count)
+HRESULT do_job_add_files_in_call(
+    struct do_job *job, const struct do_new_file *files, size_t count, struct do_job_file **first)
 {
-    struct new_files new_files = {NULL, NULL, count};
+    struct new_files new_files = {NULL, NULL, count, NULL};
+    struct do_job_change change = {job, NULL, &new_files, S_OK};
     enum do_job_state next;
     HRESULT hr;
 
+    if (first)
+        *first = NULL;
     if (FAILED(hr = do_job_state_after_call(do_job_get_state(job), DO_CALL_ADD_FILE, &next)))
         return hr;
+    if (!count)
+        return E_INVALIDARG;
     new_files.files = do_alloc_array(count, sizeof(*new_files.files));
     new_files.records = do_alloc_array(count, sizeof(*new_files.records));
     if (!new_files.files || !new_files.records)
@@ -209,12 +244,26 @@ HRESULT do_job_add_files(struct do_job *job, const struct do_new_file *files, si
             goto done;
         new_files.records[i] = &new_files.files[i]->record;
     }
-    hr = do_job_change(job, add_files_on_loop, NULL, &new_files);
+    do_loop_call(job->engine->env.loop, add_files_on_loop, &change);
+    hr = change.hr;
+    if (first)
+        *first = new_files.first;
 
 done:
     for (size_t i = 0; new_files.files && i < count; i++)
         do_job_file_destroy(new_files.files[i]);
     do_free(new_files.files);
     do_free(new_files.records);
+    return hr;
+}
+
+HRESULT do_job_add_files(
+    struct do_job *job, const struct do_new_file *files, size_t count, struct do_job_file **first)
+{
+    HRESULT hr;
+
+    do_job_begin_call(job);
+    hr = do_job_add_files_in_call(job, files, count, first);
+    do_job_end_call(job);
     return hr;
 }

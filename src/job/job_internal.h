@@ -9,8 +9,10 @@
 
 #include "base/backoff.h"
 #include "base/list.h"
+#include "job/download.h"
 #include "job/engine.h"
 #include "job/job.h"
+#include "job/notify.h"
 #include "plat/plat.h"
 #include "store/part_file.h"
 #include "store/queue_db.h"
@@ -21,11 +23,16 @@ struct do_job_file
     struct do_job *job; /* its owner */
     uint32_t index;
     struct do_progress progress;
+    struct do_http_facts facts;
 
-    /* The client's texts and ranges never change; the rest is the loop's, and during a Complete or
-     * Cancel the caller's. */
+    /* The loop's, and during a Complete or Cancel the caller's. */
     struct do_file_record record;
     struct do_part_file *part; /* one reference, or NULL before the first byte */
+
+    /* Under the job's lock. */
+    struct do_stream *stream; /* the sink, one reference; NULL for a file with a path */
+    uint64_t active_since_ms; /* 0 = its transfer does not run */
+    uint64_t active_ms;       /* before that */
 };
 
 struct do_job
@@ -37,6 +44,8 @@ struct do_job
     struct do_cond call_ended;
     bool call_running;
 
+    struct do_mailbox mailbox; /* notices to the client; the notifier's */
+
     /* Written by the loop under lock, read by the loop without it and by others under it. */
     struct do_mutex lock;
     struct do_job_record record;
@@ -44,10 +53,19 @@ struct do_job
     struct do_job_file **files;
     size_t file_count;
     size_t file_capacity;
+    struct do_cond state_changed;
+    HRESULT extended_error;   /* of a download: what stands behind its error */
+    struct do_stream *stream; /* of a download, until its file has it; one reference */
 
     /* On the loop. */
-    struct do_list link;         /* in the engine's jobs; the list holds one reference */
-    struct do_job_file *current; /* whose transfer runs */
+    struct do_request_options options;
+    struct do_timer notice_timer;   /* looks whether bytes came */
+    struct do_timer deadline_timer; /* the maximum download time */
+    uint64_t resumed_ms;            /* when the maximum download time began */
+    uint64_t told_bytes;            /* BytesTransferred when the listener was last told */
+    uint64_t told_ms;               /* and when that was */
+    struct do_list link;            /* in the engine's jobs; the list holds one reference */
+    struct do_job_file *current;    /* whose transfer runs */
     struct do_transfer *transfer;
     struct do_timer retry_timer;
     struct do_timer progress_timer;
@@ -65,12 +83,15 @@ struct do_engine
     struct do_engine_config config;
     struct do_transfer_env env;
     struct do_thread *thread;
+    struct do_notifier *notifier;
     struct do_process process;
+    char *stream_target; /* env.stream_target */
     struct do_loop_op quit_op;
 
     /* On the loop. */
     struct do_list jobs;
     uint32_t running_jobs;
+    struct do_timer age_timer;
 };
 
 /* engine.c */
@@ -91,6 +112,32 @@ void do_job_release_inner(struct do_job *job);
 
 void do_job_file_destroy(struct do_job_file *file);
 
+/* job_files.c */
+
+/** What the temporary file lies beside: the file's path, or the engine's folder for streams. */
+const char *do_job_file_part_target(const struct do_job_file *file);
+
+/** BytesTotal as far as it is known before the first byte. */
+HRESULT do_job_file_set_known_total(struct do_job_file *file);
+
+/** Whether the job may run: every file has a sink, and what it must be checked against. */
+HRESULT do_job_check_files(const struct do_job *job);
+
+/* job_file_calls.c */
+
+/** Stores values of a file, all or none. */
+HRESULT do_job_file_change_values_on_loop(
+    struct do_job_file *file, const struct do_setting *settings, size_t count);
+
+/* job_values.c */
+
+/** Stores values, all or none, and makes them the options of the job's requests. */
+HRESULT do_job_change_values_on_loop(
+    struct do_job *job, const struct do_setting *settings, size_t count);
+
+/** Makes the job's values the options of its requests. */
+HRESULT do_job_apply_values_on_loop(struct do_job *job);
+
 /* job_calls.c */
 
 /* A change that is one operation on the loop. */
@@ -101,6 +148,23 @@ struct do_job_change
     void *result;
     HRESULT hr;
 };
+
+/* The calls of job.h, between begin_call and end_call. error: why a job is cancelled, or S_OK. */
+HRESULT do_job_add_files_in_call(
+    struct do_job *job, const struct do_new_file *files, size_t count, struct do_job_file **first);
+HRESULT do_job_resume_in_call(struct do_job *job);
+HRESULT do_job_suspend_in_call(struct do_job *job);
+HRESULT do_job_cancel_in_call(struct do_job *job, HRESULT error);
+HRESULT do_job_complete_in_call(struct do_job *job);
+
+/**
+ * Waits until the recorder is through with the job's files: they may then be opened. Not on the
+ * loop; the job must not run.
+ */
+void do_job_drain_recorder(struct do_job *job);
+
+/** Deletes the temporary files; false when one is in another program's hands. Likewise. */
+bool do_job_discard_files(struct do_job *job);
 
 /** Calls that change the job wait for one another between these two. Not on the loop. */
 void do_job_begin_call(struct do_job *job);
@@ -117,6 +181,12 @@ void do_job_init_run(struct do_job *job);
 /** Sets the state, notes the time, stores the row, and takes or gives back what a state needs. */
 void do_job_set_state_on_loop(struct do_job *job, enum do_job_state state);
 
+/** A change that leaves the state: notes the time, stores the row, tells who listens. */
+void do_job_touch_on_loop(struct do_job *job);
+
+/** Tells a listener of bytes from now on, when it wants to know and the job runs. */
+void do_job_watch_bytes_on_loop(struct do_job *job);
+
 /** Stores the row; a failure is logged, the job goes on. */
 void do_job_store_on_loop(struct do_job *job);
 
@@ -129,12 +199,29 @@ void do_job_halt_on_loop(struct do_job *job);
 /** Lets go of the transfer object, after a halt. keep: see do_transfer_release_on_loop. */
 void do_job_drop_transfer_on_loop(struct do_job *job, bool keep);
 
+/* download.c */
+
+/* Seconds without progress after which a download fails, unless the client says otherwise. */
+#define DO_DOWNLOAD_NO_PROGRESS_S 1800U
+
+/** The state as IDODownload tells it. On the loop, or under the job's lock. */
+enum do_download_state do_download_state_of(const struct do_job *job);
+
+/** Tells who listens that the state changed, and ends the wait of a blocking Start. */
+void do_download_post_status_on_loop(struct do_job *job);
+
+/** The same when bytes came and the client's percent or seconds are reached. */
+void do_download_post_progress_on_loop(struct do_job *job);
+
 /** Sets or (S_OK) clears the error. */
 void do_job_set_error_on_loop(struct do_job *job, HRESULT code, enum do_error_context context,
     const struct do_job_file *file);
 
 /** The no-progress clock begins anew, and so do the fast retries. */
 void do_job_reset_progress_clock_on_loop(struct do_job *job);
+
+/** The maximum download time begins anew, or is another one. */
+void do_job_set_deadline_on_loop(struct do_job *job);
 
 /** The no-progress time-out changed: a job that runs is held to the new one from now on. */
 void do_job_apply_timeout_on_loop(struct do_job *job);

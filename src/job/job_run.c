@@ -9,6 +9,12 @@
 
 #include "base/log.h"
 
+/* How often a job looks whether bytes came that a listener wants to know of. */
+#define NOTICE_LOOK_MS 100U
+
+/* How often a job that must end looks whether the writer is through with its file. */
+#define DRAIN_LOOK_MS 20U
+
 void do_job_store_on_loop(struct do_job *job)
 {
     HRESULT hr;
@@ -44,24 +50,46 @@ static void take_or_give_back(struct do_job *job)
     }
 }
 
+/* What a client that listens is told of a change. */
+static enum do_notice notice_of(enum do_job_state before, enum do_job_state state)
+{
+    if (before != state && state == DO_JOB_TRANSFERRED)
+        return DO_NOTICE_JOB_TRANSFERRED;
+    if (before != state && state == DO_JOB_ERROR)
+        return DO_NOTICE_JOB_ERROR;
+    return DO_NOTICE_JOB_MODIFICATION;
+}
+
 void do_job_set_state_on_loop(struct do_job *job, enum do_job_state state)
 {
-    uint64_t now = do_clock_filetime();
+    uint64_t now = job->engine->config.filetime();
+    enum do_job_state before = job->state;
 
     do_mutex_lock(&job->lock);
-    if (state == DO_JOB_TRANSFERRED && job->state != state)
+    if (state == DO_JOB_TRANSFERRED && before != state)
         job->record.completion_time = now;
     job->state = state;
     job->record.modification_time = now;
     do_mutex_unlock(&job->lock);
     do_job_store_on_loop(job);
+    if (!do_job_is_download(job))
+        do_notify_post(job->engine->notifier, job, notice_of(before, state));
+    else if (before != state)
+        do_download_post_status_on_loop(job);
     take_or_give_back(job);
+}
+
+void do_job_touch_on_loop(struct do_job *job)
+{
+    do_job_set_state_on_loop(job, job->state);
 }
 
 void do_job_set_error_on_loop(
     struct do_job *job, HRESULT code, enum do_error_context context, const struct do_job_file *file)
 {
     do_mutex_lock(&job->lock);
+    if (SUCCEEDED(code))
+        job->extended_error = S_OK;
     job->record.error = code;
     job->record.error_context = (uint32_t)context;
     job->record.error_file = file ? file->index : UINT32_MAX;
@@ -84,10 +112,31 @@ void do_job_reset_progress_clock_on_loop(struct do_job *job)
     do_backoff_reset(&job->backoff);
 }
 
+/* The clock of the file whose transfer runs. */
+static void set_active(struct do_job *job, bool active)
+{
+    struct do_job_file *file = job->current;
+
+    if (!file)
+        return;
+    do_mutex_lock(&job->lock);
+    if (active && !file->active_since_ms)
+        file->active_since_ms = do_clock_ms();
+    else if (!active && file->active_since_ms)
+    {
+        file->active_ms += do_clock_ms() - file->active_since_ms;
+        file->active_since_ms = 0;
+    }
+    do_mutex_unlock(&job->lock);
+}
+
 void do_job_halt_on_loop(struct do_job *job)
 {
     do_timer_cancel_on_loop(&job->retry_timer);
     do_timer_cancel_on_loop(&job->progress_timer);
+    do_timer_cancel_on_loop(&job->deadline_timer);
+    do_timer_cancel_on_loop(&job->notice_timer);
+    set_active(job, false);
     if (job->transfer)
         do_transfer_stop_on_loop(job->transfer);
 }
@@ -178,8 +227,72 @@ static void on_progress_timer(void *ctx)
     look_for_progress(job);
     if (job->progress_since_ms + no_progress_limit_ms(job) > now_ms)
         set_progress_timer(job);
+    else if (do_job_is_download(job))
+    {
+        do_mutex_lock(&job->lock);
+        job->extended_error = job->last_failure;
+        do_mutex_unlock(&job->lock);
+        give_up(job, DO_E_DOWNLOAD_NO_PROGRESS);
+    }
     else
         give_up(job, FAILED(job->last_failure) ? job->last_failure : DO_E_DOWNLOAD_NO_PROGRESS);
+}
+
+/* The maximum download time */
+
+void do_job_set_deadline_on_loop(struct do_job *job)
+{
+    uint64_t limit_s = do_values_number(
+        &job->record.values, DO_PROP_MAX_DOWNLOAD_TIME, DO_JOB_MAX_DOWNLOAD_TIME_S);
+
+    if (job->has_slot && limit_s)
+        do_timer_set_on_loop(job->engine->env.loop, &job->deadline_timer,
+            job->resumed_ms + (limit_s < UINT32_MAX ? limit_s : UINT32_MAX) * 1000);
+    else
+        do_timer_cancel_on_loop(&job->deadline_timer);
+}
+
+/* Bytes that a slow disk still has to take come first: the file must not be closed under them. */
+static void on_deadline_timer(void *ctx)
+{
+    struct do_job *job = ctx;
+    struct do_loop *loop = job->engine->env.loop;
+
+    do_job_halt_on_loop(job);
+    if (job->transfer && do_transfer_is_writing_on_loop(job->transfer))
+        do_timer_set_on_loop(loop, &job->deadline_timer, do_loop_now_on_loop(loop) + DRAIN_LOOK_MS);
+    else
+        give_up(job, DO_HR_MAXDOWNLOAD_TIMEOUT);
+}
+
+/* Notices about bytes */
+
+void do_job_watch_bytes_on_loop(struct do_job *job)
+{
+    struct do_loop *loop = job->engine->env.loop;
+
+    enum do_notice notice = do_job_is_download(job) ? DO_NOTICE_STATUS : DO_NOTICE_JOB_MODIFICATION;
+
+    if (job->has_slot && do_notify_wants(job->engine->notifier, job, notice))
+        do_timer_set_on_loop(loop, &job->notice_timer, do_loop_now_on_loop(loop) + NOTICE_LOOK_MS);
+    else
+        do_timer_cancel_on_loop(&job->notice_timer);
+}
+
+static void on_notice_timer(void *ctx)
+{
+    struct do_job *job = ctx;
+    struct do_job_progress progress;
+
+    do_job_get_progress(job, &progress);
+    if (do_job_is_download(job))
+        do_download_post_progress_on_loop(job);
+    else if (progress.bytes_transferred != job->told_bytes)
+    {
+        job->told_bytes = progress.bytes_transferred;
+        do_notify_post(job->engine->notifier, job, DO_NOTICE_JOB_MODIFICATION);
+    }
+    do_job_watch_bytes_on_loop(job);
 }
 
 static uint32_t random_number(void)
@@ -245,8 +358,10 @@ static void on_transfer_end(void *ctx, HRESULT hr)
 {
     struct do_job *job = ctx;
 
+    set_active(job, false);
     if (SUCCEEDED(hr))
     {
+        do_notify_post(job->engine->notifier, job, DO_NOTICE_FILE_TRANSFERRED);
         do_job_drop_transfer_on_loop(job, true);
         do_job_reset_progress_clock_on_loop(job);
         run_next_file(job);
@@ -282,7 +397,8 @@ static void run_next_file(struct do_job *job)
             return;
         }
         hr = do_transfer_create(&job->engine->env, &job->current->record, &job->current->part,
-            &job->current->progress, on_transfer_end, job, &job->transfer);
+            &job->current->progress, &job->options, &job->current->facts, on_transfer_end, job,
+            &job->transfer);
         if (FAILED(hr))
         {
             give_up(job, hr);
@@ -290,6 +406,9 @@ static void run_next_file(struct do_job *job)
         }
     }
     set_progress_timer(job);
+    do_job_set_deadline_on_loop(job);
+    do_job_watch_bytes_on_loop(job);
+    set_active(job, true);
     do_transfer_start_on_loop(job->transfer);
 }
 
@@ -317,6 +436,9 @@ void do_job_init_run(struct do_job *job)
     do_list_init(&job->link);
     do_timer_init(&job->retry_timer, on_retry_timer, job);
     do_timer_init(&job->progress_timer, on_progress_timer, job);
+    do_timer_init(&job->deadline_timer, on_deadline_timer, job);
+    do_timer_init(&job->notice_timer, on_notice_timer, job);
+    do_request_options_init(&job->options);
     do_backoff_init(
         &job->backoff, job->engine->config.retry_first_ms, job->engine->config.retry_max_ms);
 }

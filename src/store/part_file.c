@@ -19,7 +19,9 @@ struct do_part_file
 {
     atomic_int references;
     char *path;
-    bool may_exist; /* made by us before, in this run or an earlier one */
+    bool may_exist;            /* made by us before, in this run or an earlier one */
+    do_part_file_sink_fn sink; /* of a stream, else NULL */
+    void *sink_ctx;
     struct do_mutex lock;
 
     /* Under lock. */
@@ -27,6 +29,9 @@ struct do_part_file
     struct do_range_set written;
     bool dirty;
     bool discarded;
+    bool stopped;            /* of a stream: no further write begins */
+    uint64_t sink_thread_id; /* of a stream: who is in the sink, 0 = nobody */
+    struct do_cond sink_left;
 };
 
 HRESULT do_part_file_make_name(const char *target, char **path)
@@ -66,6 +71,7 @@ HRESULT do_part_file_create(
         return E_OUTOFMEMORY;
     atomic_init(&created->references, 1);
     do_mutex_init(&created->lock);
+    do_cond_init(&created->sink_left);
     do_range_set_init(&created->written);
     created->may_exist = received != NULL;
     if (!(created->path = do_str_dup(path)) ||
@@ -76,6 +82,60 @@ HRESULT do_part_file_create(
     }
     *part = created;
     return S_OK;
+}
+
+HRESULT do_part_file_create_stream(do_part_file_sink_fn sink, void *ctx, struct do_part_file **part)
+{
+    HRESULT hr = do_part_file_create("(stream)", NULL, part);
+
+    if (SUCCEEDED(hr))
+    {
+        (*part)->sink = sink;
+        (*part)->sink_ctx = ctx;
+    }
+    return hr;
+}
+
+bool do_part_file_is_stream(const struct do_part_file *part)
+{
+    return part->sink != NULL;
+}
+
+void do_part_file_stop_stream(struct do_part_file *part, bool stopped)
+{
+    do_mutex_lock(&part->lock);
+    part->stopped = stopped;
+    while (stopped && part->sink_thread_id && part->sink_thread_id != do_thread_current_id())
+        do_cond_wait(&part->sink_left, &part->lock);
+    do_mutex_unlock(&part->lock);
+}
+
+/* Hands data to the sink if it goes on where the last write ended. */
+static HRESULT write_to_sink(
+    struct do_part_file *part, uint64_t offset, const void *data, size_t length)
+{
+    HRESULT hr = S_OK;
+
+    do_mutex_lock(&part->lock);
+    if (part->stopped)
+        hr = E_ABORT;
+    else if (offset != do_range_set_size(&part->written))
+        hr = E_UNEXPECTED;
+    else
+        part->sink_thread_id = do_thread_current_id();
+    do_mutex_unlock(&part->lock);
+    if (FAILED(hr))
+        return hr;
+    hr = part->sink(part->sink_ctx, data, length);
+    do_mutex_lock(&part->lock);
+    part->sink_thread_id = 0;
+    if (SUCCEEDED(hr))
+        hr = do_range_set_add(&part->written, offset, offset + length);
+    else
+        part->stopped = true;
+    do_cond_broadcast(&part->sink_left);
+    do_mutex_unlock(&part->lock);
+    return hr;
 }
 
 struct do_part_file *do_part_file_acquire(struct do_part_file *part)
@@ -92,6 +152,7 @@ void do_part_file_release(struct do_part_file *part)
         (void)do_file_remove(part->file);
     do_file_close(part->file);
     do_range_set_finish(&part->written);
+    do_cond_finish(&part->sink_left);
     do_mutex_finish(&part->lock);
     do_free(part->path);
     do_free(part);
@@ -125,7 +186,7 @@ HRESULT do_part_file_open(struct do_part_file *part)
     struct do_file *file = NULL;
     HRESULT hr;
 
-    if (handle_of(part))
+    if (part->sink || handle_of(part))
         return S_OK;
     if (!part->written.count)
     {
@@ -171,6 +232,8 @@ HRESULT do_part_file_set_size(struct do_part_file *part, uint64_t size)
 {
     struct do_file *file = handle_of(part);
 
+    if (part->sink)
+        return S_OK;
     return file ? do_file_set_size(file, size) : E_UNEXPECTED;
 }
 
@@ -178,8 +241,11 @@ HRESULT do_part_file_write(
     struct do_part_file *part, uint64_t offset, const void *data, size_t length)
 {
     struct do_file *file = handle_of(part);
-    HRESULT hr = file ? do_file_write(file, offset, data, length) : E_UNEXPECTED;
+    HRESULT hr;
 
+    if (part->sink)
+        return write_to_sink(part, offset, data, length);
+    hr = file ? do_file_write(file, offset, data, length) : E_UNEXPECTED;
     if (FAILED(hr))
     {
         do_log(DO_LOG_ERROR, DO_LOG_STORE, "cannot write %s: 0x%08x", part->path, (unsigned int)hr);
@@ -189,6 +255,16 @@ HRESULT do_part_file_write(
     hr = do_range_set_add(&part->written, offset, offset + length);
     part->dirty = true;
     do_mutex_unlock(&part->lock);
+    return hr;
+}
+
+HRESULT do_part_file_read(struct do_part_file *part, uint64_t offset, void *data, size_t length)
+{
+    struct do_file *file = handle_of(part);
+    HRESULT hr = file ? do_file_read(file, offset, data, length) : E_UNEXPECTED;
+
+    if (FAILED(hr))
+        do_log(DO_LOG_ERROR, DO_LOG_STORE, "cannot read %s: 0x%08x", part->path, (unsigned int)hr);
     return hr;
 }
 
@@ -267,6 +343,8 @@ void do_part_file_discard(struct do_part_file *part)
     do_mutex_lock(&part->lock);
     part->discarded = true;
     do_mutex_unlock(&part->lock);
+    if (part->sink)
+        return;
     /* A file that nobody has open must be opened to be deleted by handle; not there is fine. */
     if (!handle_of(part) && do_file_exists(part->path))
     {

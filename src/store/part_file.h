@@ -36,6 +36,24 @@ HRESULT do_part_file_check_name(const char *target, const char *path);
 HRESULT do_part_file_create(
     const char *path, const struct do_range_set *received, struct do_part_file **part);
 
+/** Where bytes go that are not kept in a file: in order, each once. */
+typedef HRESULT (*do_part_file_sink_fn)(void *ctx, const void *data, size_t length);
+
+/**
+ * An object whose bytes go to sink(ctx) as they are written, one after the other; it is always
+ * open, nothing of it is on disk, and what is written cannot be taken back. Writes that do not go
+ * on where the last one ended fail with E_UNEXPECTED.
+ */
+HRESULT do_part_file_create_stream(
+    do_part_file_sink_fn sink, void *ctx, struct do_part_file **part);
+bool do_part_file_is_stream(const struct do_part_file *part);
+
+/**
+ * Of a stream: with stopped, writes fail with E_ABORT, and this waits until one in flight has
+ * ended, unless the caller is inside it.
+ */
+void do_part_file_stop_stream(struct do_part_file *part, bool stopped);
+
 struct do_part_file *do_part_file_acquire(struct do_part_file *part);
 
 /** NULL is accepted. The last release closes, and deletes the file after do_part_file_discard. */
@@ -59,6 +77,9 @@ HRESULT do_part_file_set_size(struct do_part_file *part, uint64_t size);
 /** Writes data at offset and then counts it as written. */
 HRESULT do_part_file_write(
     struct do_part_file *part, uint64_t offset, const void *data, size_t length);
+
+/** Reads bytes that were written; the file must be open. */
+HRESULT do_part_file_read(struct do_part_file *part, uint64_t offset, void *data, size_t length);
 
 /** Whether all of [0, size) is written. */
 bool do_part_file_is_written(struct do_part_file *part, uint64_t size);

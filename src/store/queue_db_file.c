@@ -5,8 +5,8 @@
  * queue.
  *
  * "FULL" and "NORMAL" of PRAGMA synchronous differ in WAL mode only in whether the last
- * transactions survive a power loss. NORMAL may lose them, in order, and never corrupts: all they
- * can lose is the knowledge of bytes that are then fetched again.
+ * transactions survive a power loss. With FULL a job that a client was told of is never lost; it
+ * costs one flush for each change, some 1300 jobs a second instead of 1700 (docs/storage.md).
  */
 #include "store/queue_db_file.h"
 
@@ -63,6 +63,18 @@ static const char *const migrations[] = {
     "transferred INTEGER NOT NULL, "
     "saved INTEGER NOT NULL) STRICT;"
     "CREATE INDEX files_by_job ON files (job);",
+    /* Jobs without a kind were all made through the BITS API: 0. */
+    "ALTER TABLE jobs ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE job_values ("
+    "job INTEGER NOT NULL REFERENCES jobs (row_id) ON DELETE CASCADE, "
+    "id INTEGER NOT NULL, "
+    "value ANY NOT NULL, "
+    "PRIMARY KEY (job, id)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE file_values ("
+    "file INTEGER NOT NULL REFERENCES files (row_id) ON DELETE CASCADE, "
+    "id INTEGER NOT NULL, "
+    "value ANY NOT NULL, "
+    "PRIMARY KEY (file, id)) STRICT, WITHOUT ROWID;",
 };
 
 #define SCHEMA_VERSION ((int64_t)DO_COUNT_OF(migrations))
@@ -152,7 +164,7 @@ static HRESULT set_up(sqlite3 *connection)
     (void)sqlite3_db_config(connection, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     (void)sqlite3_db_config(connection, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
     return execute(connection,
-        "PRAGMA foreign_keys = ON; PRAGMA synchronous = NORMAL; PRAGMA cell_size_check = ON",
+        "PRAGMA foreign_keys = ON; PRAGMA synchronous = FULL; PRAGMA cell_size_check = ON",
         "set up the connection");
 }
 
@@ -189,13 +201,23 @@ static HRESULT read_version(sqlite3 *connection, int64_t *version)
     return S_OK;
 }
 
+/* Our SQL is right: when it fails, the file is not what its version says. */
+static HRESULT upgrade(sqlite3 *connection, const char *sql)
+{
+    int code = sqlite3_exec(connection, sql, NULL, NULL, NULL);
+
+    if (code == SQLITE_ERROR || (code & 0xFF) == SQLITE_CONSTRAINT)
+        code = SQLITE_CORRUPT;
+    return code == SQLITE_OK ? S_OK : do_queue_file_failure(code, "bring the schema up to date");
+}
+
 static HRESULT write_schema(sqlite3 *connection, int64_t version)
 {
     char ids[100];
     HRESULT hr = S_OK;
 
     for (int64_t i = version; i < SCHEMA_VERSION && SUCCEEDED(hr); i++)
-        hr = execute(connection, migrations[i], "bring the schema up to date");
+        hr = upgrade(connection, migrations[i]);
     if (FAILED(hr))
         return hr;
     (void)sqlite3_snprintf((int)sizeof(ids), ids,

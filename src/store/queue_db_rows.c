@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Records to rows and back. Numbers of 64 bits keep their bits in SQLite's signed integers; ranges
- * are blobs of little-endian pairs (begin, end), an empty array is NULL. Runs under the lock of
- * queue_db.c.
+ * are blobs of little-endian pairs (begin, end), an empty array is NULL; a property's kind is the
+ * type of its value: INTEGER, TEXT or BLOB. Runs under the lock of queue_db.c.
  */
 #include "store/queue_db_rows.h"
 
@@ -17,18 +17,22 @@
 #define LAST_STATE 8U
 #define LAST_ERROR_CONTEXT 8U
 
+#define LAST_KIND ((uint32_t)DO_JOB_KIND_DOWNLOAD)
+
 #define RANGE_BYTES 16U
 
 void do_job_record_init(struct do_job_record *job)
 {
     memset(job, 0, sizeof(*job));
     job->error_file = UINT32_MAX;
+    do_values_init(&job->values);
 }
 
 void do_job_record_finish(struct do_job_record *job)
 {
     do_free(job->display_name);
     do_free(job->description);
+    do_values_finish(&job->values);
     do_job_record_init(job);
 }
 
@@ -38,6 +42,7 @@ void do_file_record_init(struct do_file_record *file)
     file->expected_size = DO_SIZE_UNKNOWN;
     file->remote_size = DO_SIZE_UNKNOWN;
     do_range_set_init(&file->received);
+    do_values_init(&file->values);
 }
 
 void do_file_record_finish(struct do_file_record *file)
@@ -50,6 +55,7 @@ void do_file_record_finish(struct do_file_record *file)
     do_free(file->last_modified);
     do_free(file->ranges);
     do_range_set_finish(&file->received);
+    do_values_finish(&file->values);
     do_file_record_init(file);
 }
 
@@ -71,6 +77,33 @@ static void bind_blob(struct do_row_binder *binder, const void *data, size_t len
     if (binder->code == SQLITE_OK)
         binder->code =
             sqlite3_bind_blob64(binder->statement, ++binder->count, data, length, SQLITE_TRANSIENT);
+}
+
+void do_row_bind_value(struct do_row_binder *binder, const struct do_value *value)
+{
+    int column;
+
+    if (binder->code != SQLITE_OK)
+        return;
+    column = ++binder->count;
+    switch (value->kind)
+    {
+    case DO_VALUE_EMPTY:
+        binder->code = sqlite3_bind_null(binder->statement, column);
+        break;
+    case DO_VALUE_NUMBER:
+        binder->code = sqlite3_bind_int64(binder->statement, column, (sqlite3_int64)value->number);
+        break;
+    case DO_VALUE_TEXT:
+        binder->code = sqlite3_bind_text64(
+            binder->statement, column, value->data, value->length, SQLITE_STATIC, SQLITE_UTF8);
+        break;
+    case DO_VALUE_BYTES:
+        /* A blob at NULL would be bound as NULL, not as an empty one. */
+        binder->code = sqlite3_bind_blob64(binder->statement, column,
+            value->length ? value->data : "", value->length, SQLITE_STATIC);
+        break;
+    }
 }
 
 void do_row_bind_guid(struct do_row_binder *binder, const struct do_guid *guid)
@@ -211,6 +244,69 @@ static void read_needed_text(struct do_row_reader *reader, char **slot)
         mark_broken(reader);
 }
 
+HRESULT do_row_check_value(const struct do_value *value)
+{
+    uint16_t *utf16;
+    HRESULT hr;
+
+    if (value->kind != DO_VALUE_TEXT && value->kind != DO_VALUE_BYTES)
+        return S_OK;
+    if (value->length > DO_STORED_VALUE_LIMIT)
+        return E_INVALIDARG;
+    if (value->kind == DO_VALUE_BYTES)
+        return S_OK;
+    if (memchr(value->data, 0, value->length))
+        return E_INVALIDARG;
+    hr = do_utf16_from_utf8(value->data, &utf16);
+    do_free(utf16);
+    return hr;
+}
+
+/* The next column as a value that is borrowed from the statement. */
+static struct do_value read_value(struct do_row_reader *reader)
+{
+    int column = reader->count++;
+    struct do_value value;
+
+    do_value_init(&value);
+    switch (sqlite3_column_type(reader->statement, column))
+    {
+    case SQLITE_INTEGER:
+        return do_value_of_number((uint64_t)sqlite3_column_int64(reader->statement, column));
+    case SQLITE_TEXT:
+        value = do_value_of_text((const char *)sqlite3_column_text(reader->statement, column));
+        value.length = (size_t)sqlite3_column_bytes(reader->statement, column);
+        reader->no_memory |= value.kind == DO_VALUE_EMPTY;
+        break;
+    case SQLITE_BLOB:
+        value = do_value_of_bytes(sqlite3_column_blob(reader->statement, column), 0);
+        value.length = (size_t)sqlite3_column_bytes(reader->statement, column);
+        reader->no_memory |= value.length && !value.data;
+        break;
+    default:
+        mark_broken(reader);
+        break;
+    }
+    return value;
+}
+
+void do_row_read_setting(struct do_row_reader *reader, struct do_values *values)
+{
+    uint32_t id = read_u32(reader, UINT32_MAX);
+    struct do_value value = read_value(reader);
+    HRESULT hr;
+
+    if (reader->broken || reader->no_memory)
+        return;
+    if (FAILED(hr = do_row_check_value(&value)) || FAILED(hr = do_values_set(values, id, &value)))
+    {
+        if (hr == E_OUTOFMEMORY)
+            reader->no_memory = true;
+        else
+            mark_broken(reader);
+    }
+}
+
 void do_row_read_guid(struct do_row_reader *reader, struct do_guid *guid)
 {
     int column;
@@ -286,6 +382,11 @@ static void read_range_set(struct do_row_reader *reader, struct do_range_set *se
     do_free(ranges);
 }
 
+uint32_t do_row_read_kind(struct do_row_reader *reader)
+{
+    return read_u32(reader, LAST_KIND);
+}
+
 void do_row_read_job(struct do_row_reader *reader, struct do_job_record *job)
 {
     read_text(reader, &job->display_name);
@@ -309,7 +410,7 @@ void do_row_read_file(struct do_row_reader *reader, struct do_file_record *file)
 {
     read_text(reader, &file->content_id);
     read_needed_text(reader, &file->url);
-    read_needed_text(reader, &file->local_path);
+    read_text(reader, &file->local_path);
     read_text(reader, &file->temp_path);
     read_text(reader, &file->etag);
     read_text(reader, &file->last_modified);

@@ -36,6 +36,8 @@ struct do_row_binder
 
 void do_row_bind_u64(struct do_row_binder *binder, uint64_t value);
 void do_row_bind_text(struct do_row_binder *binder, const char *text);
+/** The value is not copied: it must last until the statement ran. An empty one is NULL. */
+void do_row_bind_value(struct do_row_binder *binder, const struct do_value *value);
 void do_row_bind_guid(struct do_row_binder *binder, const struct do_guid *guid);
 void do_row_bind_ranges(struct do_row_binder *binder, const struct do_range *ranges, size_t count);
 void do_row_bind_job(struct do_row_binder *binder, const struct do_job_record *job);
@@ -53,10 +55,22 @@ struct do_row_reader
 uint64_t do_row_read_u64(struct do_row_reader *reader);
 void do_row_read_guid(struct do_row_reader *reader, struct do_guid *guid);
 
+/** Reads a job's kind. */
+uint32_t do_row_read_kind(struct do_row_reader *reader);
+
 /** Reads DO_JOB_COLUMNS into an initialised record. */
 void do_row_read_job(struct do_row_reader *reader, struct do_job_record *job);
 
 /** Reads DO_FILE_COLUMNS into an initialised record. */
 void do_row_read_file(struct do_row_reader *reader, struct do_file_record *file);
+
+/** Reads an id and its value and adds them to values. */
+void do_row_read_setting(struct do_row_reader *reader, struct do_values *values);
+
+/**
+ * Whether a value may be in the file: E_INVALIDARG for a text or bytes beyond DO_STORED_VALUE_LIMIT
+ * and for a text with a zero or that is not UTF-8; E_OUTOFMEMORY. A text ends with a zero.
+ */
+HRESULT do_row_check_value(const struct do_value *value);
 
 #endif

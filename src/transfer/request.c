@@ -2,7 +2,7 @@
 /*
  * One HTTP exchange over a curl easy handle, which is kept for the next one. Loop thread only.
  */
-#include "transfer/request.h"
+#include "transfer/request_internal.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,33 +14,13 @@
 #include "base/str.h"
 #include "plat/plat.h"
 #include "store/queue_db.h"
-#include "transfer/tls.h"
 #include "transfer/url.h"
 
-#define MAX_REDIRECTS 10L
+#define MAX_REDIRECTS 10U
 #define USER_AGENT "Microsoft-Delivery-Optimization/10.0 (compatible; dosvc)"
 
-struct do_request
-{
-    struct do_loop *loop;
-    struct do_request_settings settings;
-    const struct do_request_events *events;
-    void *ctx;
-
-    CURL *curl;
-    CURLU *url;
-    struct curl_slist *headers;
-    struct do_tls_check tls;
-    struct do_http_head head;
-    HRESULT verdict; /* why one of our callbacks ended the exchange */
-    bool running;
-    bool head_told;
-    bool paused;           /* by the owner, who has no room */
-    bool rests;            /* until the next round of the loop */
-    uint32_t buffer_bytes; /* what one read can bring */
-    uint32_t round_bytes;  /* what this round has brought */
-    struct do_loop_op rest_op;
-};
+/* The body of a redirection or a challenge may be so long; it is read to keep the connection. */
+#define DROPPED_BYTES_LIMIT (1U << 20)
 
 static const struct
 {
@@ -60,41 +40,48 @@ static const struct
     {CURLE_PARTIAL_FILE, DO_HR_NET_CONNECTION_ABORTED},
     {CURLE_WEIRD_SERVER_REPLY, DO_HR_NET_INVALID_SERVER_RESPONSE},
     {CURLE_UNSUPPORTED_PROTOCOL, DO_HR_NET_INVALID_SERVER_RESPONSE},
-    {CURLE_TOO_MANY_REDIRECTS, DO_HR_NET_REDIRECT_FAILED},
     {CURLE_SSL_CONNECT_ERROR, DO_HR_NET_SECURE_FAILURE},
     {CURLE_PEER_FAILED_VERIFICATION, DO_E_HTTP_CERT_VALIDATION},
     {CURLE_SSL_INVALIDCERTSTATUS, DO_E_HTTP_CERT_VALIDATION},
+    {CURLE_SSL_CERTPROBLEM, DO_HR_NET_CLIENT_CERT_NEEDED},
 };
 
-/* The reason why an exchange ended: our own verdict first, then the certificate, then libcurl's. */
+/* A status other than success with which a proxy refused to make a tunnel, or 0. */
+static unsigned int refused_tunnel(const struct do_request *request, CURLcode code)
+{
+    long status = 0;
+
+    if (code == CURLE_OK || request->head_told ||
+        curl_easy_getinfo(request->curl, CURLINFO_HTTP_CONNECTCODE, &status) != CURLE_OK ||
+        status < 300 || status != (long)request->head.status)
+        return 0;
+    return (unsigned int)status;
+}
+
+/*
+ * The reason why a hop ended: our own verdict first, then the certificate, then the proxy's, then
+ * libcurl's.
+ */
 static HRESULT hr_of(const struct do_request *request, CURLcode code)
 {
+    unsigned int tunnel_status = refused_tunnel(request, code);
+
     if (FAILED(request->verdict))
         return request->verdict;
     if (FAILED(request->tls.verdict))
         return request->tls.verdict;
-    /* The first URL was checked; what libcurl refuses later is the target of a redirection. */
-    if ((code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_URL_MALFORMAT) &&
-        request->head.status / 100 == 3)
-        return DO_HR_NET_REDIRECT_FAILED;
+    if (tunnel_status)
+        return do_hr_from_http_status(tunnel_status);
+    /* The scheme was chosen because of a challenge, and then could not be spoken. */
+    if (code == CURLE_AUTH_ERROR || code == CURLE_LOGIN_DENIED)
+        return do_hr_from_http_status(
+            request->proxy_answered && !request->server_answered ? 407 : 401);
     for (size_t i = 0; i < DO_COUNT_OF(curl_codes); i++)
     {
         if (curl_codes[i].code == code)
             return curl_codes[i].hr;
     }
     return DO_HR_NET_CONNECTION_ABORTED;
-}
-
-/* From a hop over https no redirection leads to http, whatever the first URL was. */
-static bool refuse_downgrade(const struct do_request *request)
-{
-    const char *scheme = NULL;
-
-    if (request->head.status / 100 != 3 ||
-        curl_easy_getinfo(request->curl, CURLINFO_SCHEME, &scheme) != CURLE_OK || !scheme ||
-        !do_str_equal_nocase(scheme, "https"))
-        return true;
-    return curl_easy_setopt(request->curl, CURLOPT_REDIR_PROTOCOLS_STR, "https") == CURLE_OK;
 }
 
 static size_t on_curl_header(char *line, size_t size, size_t count, void *ctx)
@@ -105,9 +92,7 @@ static size_t on_curl_header(char *line, size_t size, size_t count, void *ctx)
     if (FAILED(request->verdict))
         return 0;
     request->verdict = do_http_head_add_line(&request->head, line, size * count);
-    if (FAILED(request->verdict) || !refuse_downgrade(request))
-        return 0;
-    return size * count;
+    return SUCCEEDED(request->verdict) ? size * count : 0;
 }
 
 /* The final head is known when its first byte of body arrives, or at the end without one. */
@@ -167,6 +152,41 @@ static void end_rest(void *ctx)
         request->paused = true;
 }
 
+static bool is_redirect(const struct do_request *request)
+{
+    switch (request->head.status)
+    {
+    case 301:
+    case 302:
+    case 303:
+    case 307:
+    case 308:
+        return request->options->redirects != DO_REDIRECT_DISALLOW;
+    default:
+        return false;
+    }
+}
+
+static bool is_challenge(const struct do_request *request)
+{
+    return request->head.status == 401 || request->head.status == 407;
+}
+
+/* Takes a body that nobody wants. What is too long for that makes the answer final. */
+static size_t drop_data(struct do_request *request, size_t length)
+{
+    HRESULT hr;
+
+    if (length <= DROPPED_BYTES_LIMIT - request->dropped_bytes)
+    {
+        request->dropped_bytes += (uint32_t)length;
+        return length;
+    }
+    hr = tell_head(request);
+    request->verdict = FAILED(hr) ? hr : DO_HR_NET_INVALID_SERVER_RESPONSE;
+    return 0;
+}
+
 static size_t on_curl_data(char *data, size_t size, size_t count, void *ctx)
 {
     struct do_request *request = ctx;
@@ -175,6 +195,8 @@ static size_t on_curl_data(char *data, size_t size, size_t count, void *ctx)
 
     if (FAILED(request->verdict))
         return 0;
+    if (is_redirect(request) || is_challenge(request))
+        return drop_data(request, length);
     if (FAILED(hr = tell_head(request)) ||
         FAILED(hr = request->events->on_data(request->ctx, data, length)))
     {
@@ -204,32 +226,14 @@ static void keep_module_for_resolver(const struct do_request *request)
         do_plat_pin_module();
 }
 
-static void on_curl_end(void *ctx, CURLcode code)
-{
-    struct do_request *request = ctx;
-    HRESULT hr = hr_of(request, code);
-
-    request->running = false;
-    do_loop_cancel_on_loop(request->loop, &request->rest_op);
-    if (code == CURLE_OPERATION_TIMEDOUT)
-        keep_module_for_resolver(request);
-    if (SUCCEEDED(hr))
-        hr = tell_head(request);
-    if (FAILED(hr))
-        do_log(DO_LOG_INFO, DO_LOG_HTTP, "request ended: curl %d, status %u, 0x%08x", (int)code,
-            request->head.status, (unsigned int)hr);
-    request->events->on_end(request->ctx, hr);
-}
-
 static bool set_options(struct do_request *request)
 {
     CURL *curl = request->curl;
 
     return curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_MAXREDIRS, MAX_REDIRECTS) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_USERAGENT, USER_AGENT) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
@@ -244,6 +248,179 @@ static bool set_options(struct do_request *request)
            curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_curl_data) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_WRITEDATA, request) == CURLE_OK &&
            SUCCEEDED(do_tls_install(&request->tls));
+}
+
+static HRESULT begin_hop(struct do_request *request)
+{
+    HRESULT hr;
+
+    do_http_head_finish(&request->head);
+    do_http_head_init(&request->head);
+    request->verdict = S_OK;
+    request->head_told = false;
+    request->paused = false;
+    request->rests = false;
+    request->dropped_bytes = 0;
+    if (FAILED(hr = do_request_set_hop(request)))
+        return hr;
+    hr = do_loop_add_curl_on_loop(request->loop, request->curl, on_curl_end, request);
+    request->running = SUCCEEDED(hr);
+    return hr;
+}
+
+/* The URL that the answer redirects to. S_FALSE: it names none. */
+static HRESULT redirect_target(const struct do_request *request, CURLU **target)
+{
+    const char *text = NULL;
+    HRESULT hr;
+
+    *target = NULL;
+    if (curl_easy_getinfo(request->curl, CURLINFO_REDIRECT_URL, &text) != CURLE_OK || !text)
+        return S_FALSE;
+    if (request->redirects >= MAX_REDIRECTS)
+        return DO_HR_NET_REDIRECT_FAILED;
+    if (FAILED(hr = do_url_parse(text, target)))
+        return hr == E_OUTOFMEMORY ? hr : DO_HR_NET_REDIRECT_FAILED;
+    /* From a hop over https no redirection leads to http, whatever the first URL was. */
+    if (do_request_url_is_secure(request->url) && !do_request_url_is_secure(*target) &&
+        !request->options->allow_downgrade)
+    {
+        curl_url_cleanup(*target);
+        *target = NULL;
+        return DO_HR_NET_REDIRECT_FAILED;
+    }
+    return S_OK;
+}
+
+/* Names and passwords in a URL are for the host that the client named with them. */
+static HRESULT strip_user(const struct do_request *request, CURLU *target)
+{
+    if (do_request_urls_are_of_one_origin(request->home, target))
+        return S_OK;
+    if (curl_url_set(target, CURLUPART_USER, NULL, 0) != CURLUE_OK ||
+        curl_url_set(target, CURLUPART_PASSWORD, NULL, 0) != CURLUE_OK)
+        return E_OUTOFMEMORY;
+    return S_OK;
+}
+
+static HRESULT follow_redirect(struct do_request *request)
+{
+    CURLU *target;
+    HRESULT hr = redirect_target(request, &target);
+
+    if (hr != S_OK)
+        return hr;
+    if (FAILED(hr = strip_user(request, target)))
+    {
+        curl_url_cleanup(target);
+        return hr;
+    }
+    curl_url_cleanup(request->url);
+    request->url = target;
+    request->redirects++;
+    return begin_hop(request);
+}
+
+/* The strongest of the schemes that are offered and that there is a credential for; 0 = none. */
+static enum do_auth_scheme choose_scheme(
+    const struct do_request *request, enum do_auth_target target)
+{
+    static const enum do_auth_scheme by_strength[] = {
+        DO_AUTH_NEGOTIATE, DO_AUTH_NTLM, DO_AUTH_DIGEST, DO_AUTH_BASIC};
+    long offered = 0;
+
+    (void)curl_easy_getinfo(request->curl,
+        target == DO_AUTH_PROXY ? CURLINFO_PROXYAUTH_AVAIL : CURLINFO_HTTPAUTH_AVAIL, &offered);
+    for (size_t i = 0; i < DO_COUNT_OF(by_strength); i++)
+    {
+        if (((unsigned long)offered & do_request_auth_bit(by_strength[i])) &&
+            do_request_options_get_credential(request->options, target, by_strength[i]))
+            return by_strength[i];
+    }
+    return (enum do_auth_scheme)0;
+}
+
+/*
+ * Prepares an answer to a challenge: a credential, once, then the client's own headers, once. What
+ * was sent unasked because an earlier exchange needed it does not count. False: there is none.
+ */
+static bool answer_challenge(struct do_request *request)
+{
+    bool by_proxy = request->head.status == 407;
+    enum do_auth_scheme *scheme = by_proxy ? &request->proxy_scheme : &request->server_scheme;
+    bool *answered = by_proxy ? &request->proxy_answered : &request->server_answered;
+    enum do_auth_scheme chosen = (enum do_auth_scheme)0;
+
+    /* Another host's challenge is not for us to answer. */
+    if (!by_proxy && !request->at_home)
+        return false;
+    if (!*answered)
+        chosen = choose_scheme(request, by_proxy ? DO_AUTH_PROXY : DO_AUTH_SERVER);
+    if (chosen)
+    {
+        *answered = true;
+        /* libcurl keeps what a challenge of the past was answered with; this one is a new one. */
+        if (*scheme == chosen)
+        {
+            curl_easy_reset(request->curl);
+            if (!set_options(request))
+                return false;
+        }
+        *scheme = chosen;
+        return true;
+    }
+    *scheme = (enum do_auth_scheme)0;
+    if (!request->options->auth_headers || request->auth_headers_due)
+        return false;
+    request->auth_headers_due = true;
+    return true;
+}
+
+/* Whether another hop was begun. *hr is set to what is wrong with it, if so. */
+static bool go_on_elsewhere(struct do_request *request, HRESULT *hr)
+{
+    if (is_challenge(request))
+    {
+        if (!answer_challenge(request))
+            return false;
+        *hr = begin_hop(request);
+    }
+    else if (SUCCEEDED(*hr) && is_redirect(request))
+    {
+        *hr = follow_redirect(request);
+        /* The owner is told of the answer, whatever it thinks of it. */
+        if (FAILED(*hr))
+            (void)tell_head(request);
+    }
+    else
+        return false;
+    return *hr == S_OK;
+}
+
+static void on_curl_end(void *ctx, CURLcode code)
+{
+    struct do_request *request = ctx;
+    HRESULT hr = hr_of(request, code);
+    bool is_answer = SUCCEEDED(hr) || refused_tunnel(request, code);
+
+    request->running = false;
+    do_loop_cancel_on_loop(request->loop, &request->rest_op);
+    if (code == CURLE_OPERATION_TIMEDOUT)
+        keep_module_for_resolver(request);
+    if (is_answer && SUCCEEDED(request->verdict) && SUCCEEDED(request->tls.verdict) &&
+        go_on_elsewhere(request, &hr))
+        return;
+    if (is_answer && !request->head_told && (SUCCEEDED(hr) || request->head.status))
+    {
+        HRESULT told = tell_head(request);
+
+        if (SUCCEEDED(hr))
+            hr = told;
+    }
+    if (FAILED(hr))
+        do_log(DO_LOG_INFO, DO_LOG_HTTP, "request ended: curl %d, status %u, 0x%08x", (int)code,
+            request->head.status, (unsigned int)hr);
+    request->events->on_end(request->ctx, hr);
 }
 
 HRESULT do_request_create(struct do_loop *loop, const struct do_request_settings *settings,
@@ -284,94 +461,83 @@ void do_request_destroy(struct do_request *request)
     if (request->curl)
         curl_easy_cleanup(request->curl);
     curl_slist_free_all(request->headers);
+    curl_slist_free_all(request->proxy_headers);
     curl_url_cleanup(request->url);
+    curl_url_cleanup(request->home);
     do_http_head_finish(&request->head);
     do_free(request);
 }
 
-/* Replaces the request's headers. Ranges address the identity form, so we ask for no other. */
-static HRESULT set_headers(struct do_request *request, const char *if_range)
+static void set_range(struct do_request *request, const struct do_range *range)
 {
-    struct curl_slist *headers = curl_slist_append(NULL, "Accept-Encoding: identity");
-    struct curl_slist *longer = headers;
-    char line[300];
+    char *text = request->range;
 
-    if (headers && if_range[0])
+    text[0] = 0;
+    if (range && range->end == DO_SIZE_UNKNOWN)
+        (void)snprintf(text, sizeof(request->range), "%" PRIu64 "-", range->begin);
+    else if (range)
+        (void)snprintf(
+            text, sizeof(request->range), "%" PRIu64 "-%" PRIu64, range->begin, range->end - 1);
+}
+
+/* Takes url as the one that was asked for, and forgets what another origin has taught. */
+static HRESULT set_home(struct do_request *request, const char *url)
+{
+    CURLU *home;
+    CURLU *first;
+    HRESULT hr;
+
+    if (FAILED(hr = do_url_parse(url, &home)))
+        return hr;
+    if (!(first = curl_url_dup(home)))
     {
-        (void)snprintf(line, sizeof(line), "If-Range: %s", if_range);
-        longer = curl_slist_append(headers, line);
-    }
-    if (!longer || curl_easy_setopt(request->curl, CURLOPT_HTTPHEADER, headers) != CURLE_OK)
-    {
-        curl_slist_free_all(headers);
+        curl_url_cleanup(home);
         return E_OUTOFMEMORY;
     }
-    curl_slist_free_all(request->headers);
-    request->headers = headers;
+    if (request->home && !do_request_urls_are_of_one_origin(request->home, home))
+    {
+        request->server_scheme = (enum do_auth_scheme)0;
+        request->auth_headers_due = false;
+    }
+    curl_url_cleanup(request->home);
+    curl_url_cleanup(request->url);
+    request->home = home;
+    request->url = first;
     return S_OK;
 }
 
-static HRESULT set_range(struct do_request *request, const struct do_range *range)
+HRESULT do_request_start_on_loop(struct do_request *request, const char *url,
+    const struct do_range *range, const char *if_range, const struct do_request_options *options)
 {
-    char text[64] = "";
-    CURLcode code;
-
-    if (!range)
-        code = curl_easy_setopt(request->curl, CURLOPT_RANGE, NULL);
-    else
-    {
-        if (range->end == DO_SIZE_UNKNOWN)
-            (void)snprintf(text, sizeof(text), "%" PRIu64 "-", range->begin);
-        else
-            (void)snprintf(
-                text, sizeof(text), "%" PRIu64 "-%" PRIu64, range->begin, range->end - 1);
-        code = curl_easy_setopt(request->curl, CURLOPT_RANGE, text);
-    }
-    return code == CURLE_OK ? S_OK : E_OUTOFMEMORY;
-}
-
-/* A redirect from https to http is refused; libcurl looks at the scheme it may change to. */
-static HRESULT set_url(struct do_request *request, const char *url)
-{
-    bool secure = do_str_starts_nocase(url, "https:");
-    uint32_t buffer_bytes =
-        secure ? request->settings.https_buffer_bytes : request->settings.http_buffer_bytes;
-    CURLU *parsed;
+    static const struct do_request_options defaults = {.proxy_usage = DO_PROXY_PRECONFIG};
     HRESULT hr;
 
-    if (FAILED(hr = do_url_parse(url, &parsed)))
+    if (FAILED(hr = set_home(request, url)))
         return hr;
-    if (curl_easy_setopt(request->curl, CURLOPT_CURLU, parsed) != CURLE_OK ||
-        curl_easy_setopt(request->curl, CURLOPT_REDIR_PROTOCOLS_STR,
-            secure ? "https" : "http,https") != CURLE_OK)
-        hr = E_OUTOFMEMORY;
-    /* Refused while libcurl still holds the buffer of an exchange that failed; that one serves too.
-     */
-    if (curl_easy_setopt(request->curl, CURLOPT_BUFFERSIZE, (long)buffer_bytes) == CURLE_OK)
-        request->buffer_bytes = buffer_bytes;
-    curl_url_cleanup(request->url);
-    request->url = parsed;
-    return hr;
+    set_range(request, range);
+    (void)snprintf(request->if_range, sizeof(request->if_range), "%s", if_range);
+    request->options = options ? options : &defaults;
+    request->redirects = 0;
+    request->server_answered = false;
+    request->proxy_answered = false;
+    return begin_hop(request);
 }
 
-HRESULT do_request_start_on_loop(
-    struct do_request *request, const char *url, const struct do_range *range, const char *if_range)
+const char *do_request_redirected_url_on_loop(const struct do_request *request)
 {
-    HRESULT hr;
+    const char *url = NULL;
 
-    do_http_head_finish(&request->head);
-    do_http_head_init(&request->head);
-    request->verdict = S_OK;
-    request->tls.verdict = S_OK;
-    request->head_told = false;
-    request->paused = false;
-    request->rests = false;
-    if (FAILED(hr = set_url(request, url)) || FAILED(hr = set_range(request, range)) ||
-        FAILED(hr = set_headers(request, if_range)))
-        return hr;
-    hr = do_loop_add_curl_on_loop(request->loop, request->curl, on_curl_end, request);
-    request->running = SUCCEEDED(hr);
-    return hr;
+    if (request->redirects)
+        (void)curl_easy_getinfo(request->curl, CURLINFO_EFFECTIVE_URL, &url);
+    return url;
+}
+
+const char *do_request_server_address_on_loop(const struct do_request *request)
+{
+    const char *address = NULL;
+
+    (void)curl_easy_getinfo(request->curl, CURLINFO_PRIMARY_IP, &address);
+    return address && *address ? address : NULL;
 }
 
 void do_request_abort_on_loop(struct do_request *request)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One HTTP exchange: a GET of an object or of a range of it, redirects included, over libcurl. It
- * parses heads, verifies certificates, translates failures, and hands bytes to its owner, who
- * judges them. Loop thread only.
+ * One HTTP exchange: a GET of an object or of a range of it, over libcurl, through as many hops as
+ * redirections and challenges make of it. It parses heads, verifies certificates, translates
+ * failures, and hands bytes to its owner, who judges them. Loop thread only.
  */
 #ifndef DO_TRANSFER_REQUEST_H
 #define DO_TRANSFER_REQUEST_H
@@ -15,6 +15,7 @@
 #include "base/range_set.h"
 #include "transfer/http_head.h"
 #include "transfer/loop.h"
+#include "transfer/request_options.h"
 
 struct do_request;
 
@@ -29,7 +30,10 @@ struct do_request_settings
 /** What the owner is told, in this order: one head, data any number of times, one end. */
 struct do_request_events
 {
-    /** The final head. A failure ends the request with that code. */
+    /**
+     * The final head; the body of a 401, a 407 and of a redirection is not handed over. A failure
+     * ends the request with that code.
+     */
     HRESULT (*on_head)(void *ctx, const struct do_http_head *head);
 
     /**
@@ -57,10 +61,17 @@ void do_request_destroy(struct do_request *request);
 
 /**
  * Starts an exchange. range NULL sends no Range header; its end DO_SIZE_UNKNOWN asks up to the end.
- * if_range "" sends no If-Range header. Everything is copied. on_end follows unless this fails.
+ * if_range "" sends no If-Range header. Both and url are copied; options (NULL = defaults) are
+ * borrowed until the exchange ends. on_end follows unless this fails.
  */
 HRESULT do_request_start_on_loop(struct do_request *request, const char *url,
-    const struct do_range *range, const char *if_range);
+    const struct do_range *range, const char *if_range, const struct do_request_options *options);
+
+/** Where redirections have led, borrowed until the next start; NULL without one. For on_head. */
+const char *do_request_redirected_url_on_loop(const struct do_request *request);
+
+/** The address that the answer came from, a proxy's too, likewise. NULL = not known. */
+const char *do_request_server_address_on_loop(const struct do_request *request);
 
 /** Ends the exchange at once, without on_end. */
 void do_request_abort_on_loop(struct do_request *request);

@@ -100,7 +100,8 @@ static HRESULT begin_part(struct do_transfer *transfer)
 
     if (*transfer->part)
         return do_part_file_open(*transfer->part);
-    if (FAILED(hr = do_part_file_make_name(file->local_path, &path)))
+    if (FAILED(hr = do_part_file_make_name(
+                   file->local_path ? file->local_path : transfer->env->stream_target, &path)))
         return hr;
     do_free(file->temp_path);
     file->temp_path = path;
@@ -261,7 +262,8 @@ static HRESULT start_fetch(struct do_transfer *transfer)
     transfer->retry_after_s = 0;
     return do_request_start_on_loop(transfer->request, transfer->file->url,
         needs_range ? &range : NULL,
-        needs_range && transfer->claimed.count ? do_validators_if_range(&known) : "");
+        needs_range && transfer->claimed.count ? do_validators_if_range(&known) : "",
+        transfer->options);
 }
 
 /* Asks for the next missing piece, or waits for the last writes when none is missing. */
@@ -349,8 +351,9 @@ void do_transfer_stop_on_loop(struct do_transfer *transfer)
 }
 
 HRESULT do_transfer_create(struct do_transfer_env *env, struct do_file_record *file,
-    struct do_part_file **part, struct do_progress *progress, do_transfer_end_fn on_end, void *ctx,
-    struct do_transfer **transfer)
+    struct do_part_file **part, struct do_progress *progress,
+    const struct do_request_options *options, struct do_http_facts *facts,
+    do_transfer_end_fn on_end, void *ctx, struct do_transfer **transfer)
 {
     static const struct do_request_events events = {
         .on_head = do_transfer_on_head,
@@ -377,6 +380,8 @@ HRESULT do_transfer_create(struct do_transfer_env *env, struct do_file_record *f
     created->file = file;
     created->part = part;
     created->progress = progress;
+    created->options = options;
+    created->facts = facts;
     created->on_end = on_end;
     created->ctx = ctx;
     if (FAILED(hr = do_plan_init(&created->plan, file->ranges, file->range_count)))

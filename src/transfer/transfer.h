@@ -19,6 +19,7 @@
 #include "store/part_file.h"
 #include "store/queue_db.h"
 #include "transfer/block.h"
+#include "transfer/http_facts.h"
 #include "transfer/loop.h"
 #include "transfer/progress.h"
 #include "transfer/recorder.h"
@@ -34,7 +35,8 @@ struct do_transfer_env
     struct do_recorder *recorder;
     struct do_queue_db *db;
     struct do_request_settings settings;
-    size_t resume_blocks; /* so many free blocks end the wait of transfers for one */
+    size_t resume_blocks;      /* so many free blocks end the wait of transfers for one */
+    const char *stream_target; /* files without a path have their temporary files beside it */
 
     /* On the loop: transfers that wait for a block. */
     struct do_list paused;
@@ -51,11 +53,14 @@ typedef void (*do_transfer_end_fn)(void *ctx, HRESULT hr);
 /**
  * A transfer for file, whose url, ranges and expected_size it reads and whose other fields it keeps
  * up to date, also in the database. *part (may be NULL) is the temporary file; the transfer
- * replaces it when it must begin anew. All are borrowed and outlive the transfer.
+ * replaces it when it must begin anew. options, which may change on the loop while no request runs,
+ * tell how requests are made; facts receives what the answers say. Both may be NULL. All are
+ * borrowed and outlive the transfer.
  */
 HRESULT do_transfer_create(struct do_transfer_env *env, struct do_file_record *file,
-    struct do_part_file **part, struct do_progress *progress, do_transfer_end_fn on_end, void *ctx,
-    struct do_transfer **transfer);
+    struct do_part_file **part, struct do_progress *progress,
+    const struct do_request_options *options, struct do_http_facts *facts,
+    do_transfer_end_fn on_end, void *ctx, struct do_transfer **transfer);
 
 /** Begins an attempt. on_end follows, never from inside this call. */
 void do_transfer_start_on_loop(struct do_transfer *transfer);

@@ -168,6 +168,10 @@ HRESULT do_transfer_on_head(void *ctx, const struct do_http_head *head)
     struct do_head_answer answer;
     HRESULT hr;
 
+    if (transfer->facts)
+        do_http_facts_set(transfer->facts, do_buf_str(&head->text),
+            do_request_redirected_url_on_loop(transfer->request),
+            do_request_server_address_on_loop(transfer->request), head->status);
     question.asked.begin = transfer->fetch.remote_begin;
     question.asked.end = transfer->fetch.remote_end;
     question.sent_range = question.asked.begin || question.asked.end != DO_SIZE_UNKNOWN;

@@ -24,6 +24,8 @@ struct do_transfer
     atomic_int references;
     struct do_transfer_env *env;
     struct do_progress *progress;
+    const struct do_request_options *options; /* read on the loop at each request; may be NULL */
+    struct do_http_facts *facts;              /* may be NULL */
 
     /* Under lock: shared with the writer. */
     struct do_mutex lock;

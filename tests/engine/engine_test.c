@@ -194,7 +194,8 @@ static void cancel_jobs(void)
     struct do_job **jobs;
     size_t count;
 
-    if (!fixture.engine || FAILED(do_engine_list_jobs(fixture.engine, &jobs, &count)))
+    if (!fixture.engine ||
+        FAILED(do_engine_list_jobs(fixture.engine, DO_JOB_KIND_LEGACY, &jobs, &count)))
         return;
     for (size_t i = 0; i < count; i++)
     {
@@ -262,7 +263,7 @@ struct do_job *test_job(void)
     struct do_job *job = NULL;
 
     assert_in_range(fixture.job_count, 0, MAX_JOBS - 1);
-    assert_ok(do_engine_create_job(fixture.engine, "test", &job));
+    assert_ok(do_engine_create_job(fixture.engine, "test", NULL, &job));
     fixture.jobs[fixture.job_count++] = job;
     return job;
 }
@@ -272,7 +273,7 @@ struct do_job *test_only_job(void)
     struct do_job **jobs = NULL;
     size_t count = 0;
 
-    assert_ok(do_engine_list_jobs(fixture.engine, &jobs, &count));
+    assert_ok(do_engine_list_jobs(fixture.engine, DO_JOB_KIND_LEGACY, &jobs, &count));
     for (size_t i = 0; i < count; i++)
         fixture.jobs[fixture.job_count++] = jobs[i];
     do_free(jobs);
@@ -285,7 +286,7 @@ size_t test_job_count(void)
     struct do_job **jobs = NULL;
     size_t count = 0;
 
-    assert_ok(do_engine_list_jobs(fixture.engine, &jobs, &count));
+    assert_ok(do_engine_list_jobs(fixture.engine, DO_JOB_KIND_LEGACY, &jobs, &count));
     for (size_t i = 0; i < count; i++)
         do_job_release(jobs[i]);
     do_free(jobs);
@@ -310,7 +311,7 @@ HRESULT test_add_ranges(struct do_job *job, const struct test_file *file,
 {
     const struct do_new_file new_file = {"content", file->url, file->path, ranges, count, size};
 
-    return do_job_add_files(job, &new_file, 1);
+    return do_job_add_files(job, &new_file, 1, NULL);
 }
 
 struct test_file test_add(struct do_job *job, const char *name, const char *query)

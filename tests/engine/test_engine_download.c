@@ -676,7 +676,7 @@ static void test_add_files_adds_all_or_none(void **state)
     };
 
     (void)state;
-    assert_hr(E_INVALIDARG, do_job_add_files(job, files, DO_COUNT_OF(files)));
+    assert_hr(E_INVALIDARG, do_job_add_files(job, files, DO_COUNT_OF(files), NULL));
     assert_int_equal(do_job_get_file_count(job), 0);
     assert_hr(DO_E_JOB_EMPTY, do_job_resume(job));
     test_engine_stop();
@@ -684,7 +684,7 @@ static void test_add_files_adds_all_or_none(void **state)
     job = test_only_job();
     assert_int_equal(do_job_get_file_count(job), 0);
     files[1].url = bad.url;
-    assert_ok(do_job_add_files(job, files, DO_COUNT_OF(files)));
+    assert_ok(do_job_add_files(job, files, DO_COUNT_OF(files), NULL));
     assert_int_equal(do_job_get_file_count(job), 2);
 }
 

@@ -194,6 +194,7 @@ static struct do_guid insert_job(struct do_queue_db *db, enum do_job_state state
     record.priority = DO_PRIORITY_NORMAL;
     record.state = (uint32_t)state;
     record.error_file = UINT32_MAX;
+    record.creation_time = do_clock_filetime();
     record.owner = dead;
     assert_ok(do_queue_db_insert_job(db, &record));
     id = record.id;
@@ -371,8 +372,8 @@ static int child_main(const char *folder, const char *port, const char *url, con
     if (FAILED(test_engine_start()))
         return 1;
     if (strcmp(url, "-") != 0 &&
-        (FAILED(do_engine_create_job(test_engine(), "child", &job)) ||
-            FAILED(do_job_add_files(job, &file, 1)) || FAILED(do_job_resume(job))))
+        (FAILED(do_engine_create_job(test_engine(), "child", NULL, &job)) ||
+            FAILED(do_job_add_files(job, &file, 1, NULL)) || FAILED(do_job_resume(job))))
         return 1;
     test_pause_ms(60000);
     return 0;

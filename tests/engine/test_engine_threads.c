@@ -46,6 +46,7 @@ static void read_everything(struct do_job *job)
     struct do_job_error error;
     size_t count = do_job_get_file_count(job);
     char *text = NULL;
+    char *url;
 
     do_job_get_progress(job, &progress);
     do_job_get_times(job, &times);
@@ -60,7 +61,8 @@ static void read_everything(struct do_job *job)
         struct do_job_file *file = do_job_get_file(job, i);
 
         (void)do_job_file_get_progress(file);
-        (void)do_job_file_get_url(file);
+        if (SUCCEEDED(do_job_file_get_url(file, &url)))
+            do_free(url);
     }
 }
 
@@ -72,7 +74,7 @@ static HRESULT list_jobs(struct do_job *job)
     size_t count = 0;
     HRESULT hr;
 
-    if (FAILED(hr = do_engine_list_jobs(test_engine(), &jobs, &count)))
+    if (FAILED(hr = do_engine_list_jobs(test_engine(), DO_JOB_KIND_LEGACY, &jobs, &count)))
         return hr;
     for (size_t i = 0; i < count; i++)
         do_job_release(jobs[i]);

@@ -85,7 +85,7 @@ static const char *download(const struct test_file *file)
 
     if (FAILED(hr = test_engine_start()))
         return is_clean(hr) ? NULL : "the engine fails otherwise";
-    if (FAILED(hr = do_engine_create_job(test_engine(), "torture", &job)))
+    if (FAILED(hr = do_engine_create_job(test_engine(), "torture", NULL, &job)))
         wrong = is_clean(hr) ? NULL : "CreateJob fails otherwise";
     else if (FAILED(hr = test_add_ranges(job, file, NULL, 0, DO_SIZE_UNKNOWN)))
         wrong = is_clean(hr) ? NULL : "AddFile fails otherwise";

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Clients' pointers across apartments. Any thread; a struct is its owner's, who synchronises.
+ */
+#include "com/client_pointer.h"
+
+#include <objidl.h>
+
+#include "base/compiler.h"
+#include "base/log.h"
+
+/* Of Windows 8; mingw's 32-bit import library lacks them. (Source: win32 docs, combaseapi.h.) */
+typedef HRESULT(WINAPI *increment_mta_fn)(void **cookie);
+typedef HRESULT(WINAPI *decrement_mta_fn)(void *cookie);
+
+/* COM's own module is there as long as we are: we import it. Two casts, by way of a function
+   without a prototype, since GetProcAddress knows no types. */
+static void (*find_function(const char *name))(void)
+{
+    HMODULE ole32 = GetModuleHandleW(L"ole32.dll");
+
+    return ole32 ? (void (*)(void))GetProcAddress(ole32, name) : NULL;
+}
+
+void *com_mta_acquire(void)
+{
+    increment_mta_fn increment = (increment_mta_fn)find_function("CoIncrementMTAUsage");
+    void *mta = NULL;
+
+    if (!increment || FAILED(increment(&mta)))
+        return NULL;
+    return mta;
+}
+
+void com_mta_release(void *mta)
+{
+    decrement_mta_fn decrement = (decrement_mta_fn)find_function("CoDecrementMTAUsage");
+
+    if (mta && decrement)
+        (void)decrement(mta);
+}
+
+static HRESULT get_table(IGlobalInterfaceTable **table)
+{
+    return CoCreateInstance(&CLSID_StdGlobalInterfaceTable, NULL, CLSCTX_INPROC_SERVER,
+        &IID_IGlobalInterfaceTable, (void **)table);
+}
+
+static bool is_agile(IUnknown *object)
+{
+    IUnknown *agile = NULL;
+
+    if (FAILED(IUnknown_QueryInterface(object, &IID_IAgileObject, (void **)&agile)))
+        return false;
+    IUnknown_Release(agile);
+    return true;
+}
+
+static HRESULT add_to_table(IUnknown *object, const IID *iid, DWORD *cookie)
+{
+    IGlobalInterfaceTable *table;
+    HRESULT hr;
+
+    if (FAILED(hr = get_table(&table)))
+        return hr;
+    hr = IGlobalInterfaceTable_RegisterInterfaceInGlobal(table, object, iid, cookie);
+    IGlobalInterfaceTable_Release(table);
+    return hr;
+}
+
+HRESULT com_client_pointer_init(
+    struct com_client_pointer *pointer, IUnknown *object, const IID *iid)
+{
+    HRESULT hr;
+
+    pointer->iid = iid;
+    pointer->direct = NULL;
+    pointer->cookie = 0;
+    pointer->mta = NULL;
+    if (FAILED(hr = IUnknown_QueryInterface(object, iid, (void **)&pointer->direct)))
+        return hr;
+    if (!pointer->direct)
+        return E_NOINTERFACE;
+    if (is_agile(pointer->direct))
+        return S_OK;
+    /* Marshalling is also where a missing proxy and stub shows: fetching needs the same ones. */
+    if (FAILED(hr = add_to_table(pointer->direct, iid, &pointer->cookie)))
+    {
+        do_log(DO_LOG_INFO, DO_LOG_COM,
+            "client's pointer %p is called as it is: not marshalled, 0x%08x",
+            (void *)pointer->direct, (unsigned int)hr);
+        return S_OK;
+    }
+    IUnknown_Release(pointer->direct);
+    pointer->direct = NULL;
+    pointer->mta = com_mta_acquire();
+    return S_OK;
+}
+
+void com_client_pointer_finish(struct com_client_pointer *pointer)
+{
+    IGlobalInterfaceTable *table;
+
+    if (pointer->direct)
+        IUnknown_Release(pointer->direct);
+    else if (SUCCEEDED(get_table(&table)))
+    {
+        (void)IGlobalInterfaceTable_RevokeInterfaceFromGlobal(table, pointer->cookie);
+        IGlobalInterfaceTable_Release(table);
+    }
+    com_mta_release(pointer->mta);
+    pointer->direct = NULL;
+    pointer->mta = NULL;
+}
+
+HRESULT com_client_pointer_get(const struct com_client_pointer *pointer, void **out)
+{
+    IGlobalInterfaceTable *table;
+    HRESULT hr;
+
+    *out = NULL;
+    if (pointer->direct)
+    {
+        IUnknown_AddRef(pointer->direct);
+        *out = pointer->direct;
+        return S_OK;
+    }
+    if (FAILED(hr = get_table(&table)))
+        return hr;
+    hr = IGlobalInterfaceTable_GetInterfaceFromGlobal(table, pointer->cookie, pointer->iid, out);
+    IGlobalInterfaceTable_Release(table);
+    return hr;
+}
+
+bool com_client_is_gone(HRESULT hr)
+{
+    static const HRESULT gone[] = {RPC_E_DISCONNECTED, RPC_E_SERVER_DIED, RPC_E_SERVER_DIED_DNE,
+        CO_E_OBJNOTCONNECTED, (HRESULT)0x800706BA /* RPC_S_SERVER_UNAVAILABLE */};
+
+    for (size_t i = 0; i < DO_COUNT_OF(gone); i++)
+    {
+        if (hr == gone[i])
+            return true;
+    }
+    return false;
+}

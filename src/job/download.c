@@ -1,0 +1,678 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Downloads: IDODownload's states and calls over a job with one file. A download that has a file
+ * was started. Calls go through the same doors as a job's.
+ */
+#include "job/download.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/log.h"
+#include "base/path.h"
+#include "base/str.h"
+#include "job/job_internal.h"
+#include "plat/file.h"
+#include "transfer/plan.h"
+
+static struct do_loop *loop_of(const struct do_job *job)
+{
+    return job->engine->env.loop;
+}
+
+bool do_job_is_download(const struct do_job *job)
+{
+    return job->record.kind == DO_JOB_KIND_DOWNLOAD;
+}
+
+HRESULT do_job_get_id_text(const struct do_job *job, char **text)
+{
+    const uint8_t *b = job->record.id.bytes;
+    struct do_buf buf;
+
+    do_buf_init(&buf, 0);
+    /* The first three fields of a GUID are little-endian in memory. */
+    do_buf_append_format(&buf,
+        "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", b[3], b[2], b[1],
+        b[0], b[5], b[4], b[7], b[6], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+    *text = do_buf_take(&buf);
+    return *text ? S_OK : E_OUTOFMEMORY;
+}
+
+/* Status */
+
+enum do_download_state do_download_state_of(const struct do_job *job)
+{
+    switch (job->state)
+    {
+    case DO_JOB_QUEUED:
+    case DO_JOB_CONNECTING:
+    case DO_JOB_TRANSFERRING:
+    case DO_JOB_TRANSIENT_ERROR:
+        return DO_DOWNLOAD_TRANSFERRING;
+    case DO_JOB_SUSPENDED:
+        return job->file_count ? DO_DOWNLOAD_PAUSED : DO_DOWNLOAD_CREATED;
+    case DO_JOB_ERROR:
+        return DO_DOWNLOAD_PAUSED;
+    case DO_JOB_TRANSFERRED:
+        return DO_DOWNLOAD_TRANSFERRED;
+    case DO_JOB_ACKNOWLEDGED:
+        return DO_DOWNLOAD_FINALIZED;
+    case DO_JOB_CANCELLED:
+    case DO_JOB_STATE_COUNT:
+        break;
+    }
+    return DO_DOWNLOAD_ABORTED;
+}
+
+/* Where the latest portion begins in the local file. Under the job's lock, or on the loop. */
+static uint64_t portion_of(const struct do_job_file *file)
+{
+    return do_values_number(&file->record.values, DO_FILE_PROP_PORTION, 0);
+}
+
+void do_download_get_status(struct do_job *job, struct do_download_status *status)
+{
+    struct do_job_file *file = NULL;
+    uint64_t portion = 0;
+
+    memset(status, 0, sizeof(*status));
+    do_mutex_lock(&job->lock);
+    status->state = (uint32_t)do_download_state_of(job);
+    if (job->state == DO_JOB_ERROR || job->state == DO_JOB_CANCELLED)
+    {
+        status->error = job->record.error;
+        status->extended_error = job->extended_error;
+    }
+    if (job->file_count)
+    {
+        file = job->files[0];
+        portion = portion_of(file);
+    }
+    do_mutex_unlock(&job->lock);
+    if (file)
+    {
+        struct do_progress_values values = do_progress_snapshot(&file->progress);
+
+        if (values.bytes_total != DO_SIZE_UNKNOWN && values.bytes_total > portion)
+            status->bytes_total = values.bytes_total - portion;
+        if (values.bytes_transferred > portion)
+            status->bytes_transferred = values.bytes_transferred - portion;
+    }
+}
+
+void do_download_post_status_on_loop(struct do_job *job)
+{
+    struct do_download_status status;
+
+    do_download_get_status(job, &status);
+    job->told_bytes = status.bytes_transferred;
+    job->told_ms = do_loop_now_on_loop(loop_of(job));
+    do_notify_post_status(job->engine->notifier, job, &status);
+    do_mutex_lock(&job->lock);
+    do_cond_broadcast(&job->state_changed);
+    do_mutex_unlock(&job->lock);
+}
+
+void do_download_post_progress_on_loop(struct do_job *job)
+{
+    const struct do_values *values = &job->record.values;
+    uint64_t percent = do_values_number(values, DO_PROP_CALLBACK_PERCENT, 0);
+    uint64_t seconds = do_values_number(values, DO_PROP_CALLBACK_SECONDS, percent ? UINT32_MAX : 1);
+    struct do_download_status status;
+    uint64_t step;
+
+    do_download_get_status(job, &status);
+    if (status.bytes_transferred == job->told_bytes)
+        return;
+    step = status.bytes_transferred - job->told_bytes;
+    if (do_loop_now_on_loop(loop_of(job)) - job->told_ms >= seconds * 1000 ||
+        (percent && status.bytes_total && step >= status.bytes_total / 100 * percent))
+        do_download_post_status_on_loop(job);
+}
+
+/* Start */
+
+/* A range with an end goes on after it; a whole object ends where the object does. */
+struct wanted
+{
+    const struct do_range *ranges;
+    size_t count;
+};
+
+static HRESULT check_start(struct do_job *job, const struct wanted *wanted)
+{
+    const struct do_values *values = &job->record.values;
+    uint64_t size = do_values_number(values, DO_PROP_TOTAL_SIZE, DO_SIZE_UNKNOWN);
+    HRESULT hr;
+
+    if (!do_values_text(values, DO_PROP_URI))
+        return DO_E_DOWNLOAD_NO_URI;
+    if (!do_values_text(values, DO_PROP_LOCAL_PATH) && !job->stream)
+        return DO_E_FILE_DOWNLOADSINK_UNSPECIFIED;
+    if (wanted->count > DO_JOB_RANGE_LIMIT)
+        return E_INVALIDARG;
+    if (FAILED(hr = do_plan_check_ranges(wanted->ranges, wanted->count, size)))
+        return hr;
+    if (do_values_number(values, DO_PROP_INTEGRITY_MANDATORY, 0) &&
+        !do_values_text(values, DO_PROP_INTEGRITY_INFO))
+        return DO_E_INTEGRITYCHECKINFO_UNSPECIFIED;
+    return S_OK;
+}
+
+struct start_check
+{
+    const struct wanted *wanted;
+    char *path; /* a copy, or NULL for a stream */
+};
+
+static void check_start_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+    struct start_check *check = change->result;
+    const char *path = do_values_text(&change->job->record.values, DO_PROP_LOCAL_PATH);
+
+    if (FAILED(change->hr = check_start(change->job, check->wanted)) || !path)
+        return;
+    if (!(check->path = do_str_dup(path)))
+        change->hr = E_OUTOFMEMORY;
+}
+
+/* Creates the missing directories of path. */
+static HRESULT make_directory_of(const char *path)
+{
+    char *directory = do_str_dup_n(path, do_path_name_offset(path));
+    HRESULT hr = directory ? do_file_make_directory(directory) : E_OUTOFMEMORY;
+
+    do_free(directory);
+    return hr;
+}
+
+struct same_path
+{
+    struct do_job *job;
+    const char *path;
+    struct do_job *other; /* with an outer reference */
+};
+
+static bool has_path(const struct do_job *job, const char *path)
+{
+    const char *own = do_values_text(&job->record.values, DO_PROP_LOCAL_PATH);
+
+    return do_job_is_download(job) && job->file_count && own && do_str_equal_nocase(own, path);
+}
+
+static void find_same_path_on_loop(void *ctx)
+{
+    struct same_path *same = ctx;
+
+    DO_LIST_FOR_EACH (link, &same->job->engine->jobs)
+    {
+        struct do_job *job = DO_LIST_ENTRY(link, struct do_job, link);
+
+        if (job != same->job && has_path(job, same->path))
+        {
+            same->other = do_job_acquire(job);
+            return;
+        }
+    }
+}
+
+/* A later download to the same path ends the earlier one. (Source: the DO SDK's tests.) */
+static void abort_others(struct do_job *job, const char *path)
+{
+    for (;;)
+    {
+        struct same_path same = {job, path, NULL};
+        HRESULT hr;
+
+        do_loop_call(loop_of(job), find_same_path_on_loop, &same);
+        if (!same.other)
+            return;
+        do_log(DO_LOG_INFO, DO_LOG_JOB, "a download ends, another one has its path");
+        hr = do_job_cancel(same.other);
+        do_job_release(same.other);
+        if (FAILED(hr))
+            return;
+    }
+}
+
+static HRESULT write_to_stream(void *ctx, const void *data, size_t length)
+{
+    struct do_stream *stream = ctx;
+
+    return stream->class->write(stream, data, length);
+}
+
+/* Whether a stream's bytes must lie in a file first, since they cannot be used as they come. */
+static bool needs_spool(const struct do_job *job)
+{
+    const struct do_values *values = &job->record.values;
+
+    return do_values_text(values, DO_PROP_INTEGRITY_INFO) ||
+           do_values_text(values, DO_PROP_DECRYPTION_INFO);
+}
+
+/* Gives the stream to the file; its bytes go there as they come. */
+static HRESULT attach_stream(struct do_job *job, struct do_job_file *file)
+{
+    HRESULT hr = S_OK;
+
+    if (!job->stream)
+        return S_OK;
+    if (!needs_spool(job) &&
+        FAILED(hr = do_part_file_create_stream(write_to_stream, job->stream, &file->part)))
+        return hr;
+    do_mutex_lock(&job->lock);
+    do_stream_release(file->stream);
+    file->stream = do_stream_acquire(job->stream);
+    do_mutex_unlock(&job->lock);
+    return hr;
+}
+
+static void attach_stream_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+
+    change->hr = attach_stream(change->job, change->job->files[0]);
+}
+
+/* The values of a file that a download keeps at itself. */
+static HRESULT copy_values(struct do_job *job, struct do_job_file *file)
+{
+    static const struct
+    {
+        enum do_prop from;
+        enum do_file_prop to;
+    } rows[] = {
+        {DO_PROP_DECRYPTION_INFO, DO_FILE_PROP_DECRYPTION_INFO},
+        {DO_PROP_INTEGRITY_INFO, DO_FILE_PROP_INTEGRITY_INFO},
+        {DO_PROP_INTEGRITY_MANDATORY, DO_FILE_PROP_INTEGRITY_MANDATORY},
+    };
+    struct do_setting settings[DO_COUNT_OF(rows)];
+    size_t count = 0;
+
+    for (size_t i = 0; i < DO_COUNT_OF(rows); i++)
+    {
+        const struct do_value *value = do_values_get(&job->record.values, (uint32_t)rows[i].from);
+
+        if (value)
+            settings[count++] = (struct do_setting){(uint32_t)rows[i].to, *value};
+    }
+    return do_job_file_change_values_on_loop(file, settings, count);
+}
+
+static void copy_values_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+
+    change->hr = copy_values(change->job, change->job->files[0]);
+}
+
+static HRESULT run(struct do_job *job, do_loop_fn function, void *result)
+{
+    struct do_job_change change = {job, NULL, result, S_OK};
+
+    do_loop_call(loop_of(job), function, &change);
+    return change.hr;
+}
+
+static HRESULT add_file(struct do_job *job, const struct wanted *wanted)
+{
+    struct do_value uri;
+    struct do_value path;
+    struct do_value content_id;
+    struct do_value size;
+    struct do_new_file file = {NULL};
+    HRESULT hr;
+
+    do_value_init(&path);
+    do_value_init(&content_id);
+    do_value_init(&size);
+    if (FAILED(hr = do_job_get_value(job, DO_PROP_URI, &uri)) ||
+        FAILED(hr = do_job_get_value(job, DO_PROP_LOCAL_PATH, &path)) ||
+        FAILED(hr = do_job_get_value(job, DO_PROP_CONTENT_ID, &content_id)) ||
+        FAILED(hr = do_job_get_value(job, DO_PROP_TOTAL_SIZE, &size)))
+        goto done;
+    file.url = uri.data;
+    file.local_path = path.data;
+    file.content_id = content_id.length ? content_id.data : uri.data;
+    file.ranges = wanted->ranges;
+    file.range_count = wanted->count;
+    file.size = size.kind == DO_VALUE_NUMBER ? size.number : DO_SIZE_UNKNOWN;
+    hr = do_job_add_files_in_call(job, &file, 1, NULL);
+
+done:
+    do_value_finish(&uri);
+    do_value_finish(&path);
+    do_value_finish(&content_id);
+    do_value_finish(&size);
+    return hr;
+}
+
+static HRESULT begin(struct do_job *job, const struct wanted *wanted)
+{
+    struct start_check check = {wanted, NULL};
+    HRESULT hr;
+
+    if (SUCCEEDED(hr = run(job, check_start_on_loop, &check)) && check.path)
+    {
+        hr = make_directory_of(check.path);
+        if (SUCCEEDED(hr))
+            abort_others(job, check.path);
+    }
+    do_free(check.path);
+    if (SUCCEEDED(hr) && SUCCEEDED(hr = add_file(job, wanted)) &&
+        SUCCEEDED(hr = run(job, copy_values_on_loop, NULL)) &&
+        SUCCEEDED(hr = run(job, attach_stream_on_loop, NULL)))
+        hr = do_job_resume_in_call(job);
+    return hr;
+}
+
+/* Later starts */
+
+static bool equal_ranges(const struct do_file_record *record, const struct wanted *wanted)
+{
+    return record->range_count == wanted->count &&
+           (!wanted->count ||
+               !memcmp(record->ranges, wanted->ranges, wanted->count * sizeof(*wanted->ranges)));
+}
+
+static void compare_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+
+    change->hr = equal_ranges(&change->job->files[0]->record, change->argument) ? S_OK : S_FALSE;
+}
+
+static HRESULT compare(struct do_job *job, const struct wanted *wanted)
+{
+    struct do_job_change change = {job, wanted, NULL, S_OK};
+
+    do_loop_call(loop_of(job), compare_on_loop, &change);
+    return change.hr;
+}
+
+struct new_plan
+{
+    struct do_range *ranges; /* taken when the change succeeds */
+    size_t count;
+    uint64_t portion;
+    bool anew;
+};
+
+/* The file gets another list of ranges; anew: and nothing of what it has. */
+static HRESULT change_plan(struct do_job_file *file, struct new_plan *plan)
+{
+    const struct do_setting portion = {DO_FILE_PROP_PORTION,
+        plan->portion ? do_value_of_number(plan->portion) : do_value_of_text(NULL)};
+    struct do_file_record *record = &file->record;
+    struct do_range *old_ranges = record->ranges;
+    size_t old_count = record->range_count;
+    HRESULT hr;
+
+    record->ranges = plan->ranges;
+    record->range_count = plan->count;
+    if (FAILED(hr = do_job_file_set_known_total(file)))
+    {
+        record->ranges = old_ranges;
+        record->range_count = old_count;
+        (void)do_job_file_set_known_total(file);
+        return hr;
+    }
+    plan->ranges = NULL;
+    do_free(old_ranges);
+    record->transferred = false;
+    do_progress_set_flags(&file->progress, false, false);
+    if (plan->anew)
+    {
+        do_range_set_clear(&record->received);
+        (void)do_str_assign(&record->temp_path, NULL);
+        (void)do_str_assign(&record->etag, NULL);
+        (void)do_str_assign(&record->last_modified, NULL);
+        record->remote_size = DO_SIZE_UNKNOWN;
+        do_progress_set_transferred(&file->progress, 0);
+        (void)do_job_file_set_known_total(file);
+    }
+    if (FAILED(hr = do_job_file_change_values_on_loop(file, &portion, 1)))
+        return hr;
+    return do_queue_db_update_file(file->job->engine->env.db, record);
+}
+
+static void change_plan_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+    struct do_job_file *file = change->job->files[0];
+    struct new_plan *plan = change->result;
+
+    change->hr = change_plan(file, plan);
+    /* A stream goes on where it is; what comes now is the beginning of something else. */
+    if (SUCCEEDED(change->hr) && plan->anew)
+        change->hr = attach_stream(change->job, file);
+    if (SUCCEEDED(change->hr))
+    {
+        do_job_set_error_on_loop(change->job, S_OK, DO_ERROR_CONTEXT_NONE, NULL);
+        do_job_set_state_on_loop(change->job, DO_JOB_SUSPENDED);
+    }
+}
+
+static HRESULT restart(struct do_job *job, const struct wanted *wanted)
+{
+    struct new_plan plan = {NULL, wanted->count, 0, true};
+    HRESULT hr;
+
+    if (FAILED(hr = do_plan_check_ranges(wanted->ranges, wanted->count, DO_SIZE_UNKNOWN)))
+        return hr;
+    if (wanted->count &&
+        !(plan.ranges = do_memdup(wanted->ranges, wanted->count * sizeof(*wanted->ranges))))
+        return E_OUTOFMEMORY;
+    do_job_discard_files(job);
+    if (SUCCEEDED(hr = run(job, change_plan_on_loop, &plan)))
+        hr = do_job_resume_in_call(job);
+    do_free(plan.ranges);
+    return hr;
+}
+
+/* The ranges so far, the whole object as one range, and the new ones behind them. */
+static HRESULT join_ranges(
+    struct do_job_file *file, const struct wanted *wanted, struct new_plan *plan)
+{
+    const struct do_file_record *record = &file->record;
+    const struct do_range whole = {0, do_progress_snapshot(&file->progress).bytes_total};
+    const struct do_range *old = record->range_count ? record->ranges : &whole;
+    size_t old_count = record->range_count ? record->range_count : 1;
+
+    if (!(plan->ranges = do_alloc_array(old_count + wanted->count, sizeof(*plan->ranges))))
+        return E_OUTOFMEMORY;
+    memcpy(plan->ranges, old, old_count * sizeof(*old));
+    memcpy(plan->ranges + old_count, wanted->ranges, wanted->count * sizeof(*wanted->ranges));
+    /* An open end was the object's, which is known by now. */
+    for (size_t i = 0; i < old_count; i++)
+    {
+        if (plan->ranges[i].end == DO_SIZE_UNKNOWN)
+            plan->ranges[i].end = record->remote_size;
+    }
+    plan->count = old_count + wanted->count;
+    plan->portion = do_progress_snapshot(&file->progress).bytes_total;
+    return S_OK;
+}
+
+static void append_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+    struct do_job_file *file = change->job->files[0];
+    struct new_plan plan = {NULL, 0, 0, false};
+
+    change->hr = join_ranges(file, change->argument, &plan);
+    if (SUCCEEDED(change->hr) && SUCCEEDED(change->hr = change_plan(file, &plan)))
+        do_job_set_state_on_loop(change->job, DO_JOB_SUSPENDED);
+    do_free(plan.ranges);
+}
+
+static HRESULT append(struct do_job *job, const struct wanted *wanted)
+{
+    struct do_job_change change = {job, wanted, NULL, S_OK};
+    HRESULT hr;
+
+    if (FAILED(hr = do_plan_check_ranges(wanted->ranges, wanted->count,
+                   do_job_file_get_total_size(do_job_get_file(job, 0)))))
+        return hr;
+    do_job_drain_recorder(job);
+    do_loop_call(loop_of(job), append_on_loop, &change);
+    return SUCCEEDED(change.hr) ? do_job_resume_in_call(job) : change.hr;
+}
+
+/* The bytes of a paused download were taken away: it says so by its status. */
+static void vanished_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+    struct do_job *job = change->job;
+
+    do_job_set_state_on_loop(job, DO_JOB_QUEUED);
+    do_job_set_error_on_loop(job, DO_HR_FILE_NOT_FOUND, DO_ERROR_CONTEXT_NONE, NULL);
+    do_job_set_state_on_loop(job, DO_JOB_ERROR);
+}
+
+static HRESULT resume(struct do_job *job)
+{
+    struct do_job_file *file = do_job_get_file(job, 0);
+
+    do_job_drain_recorder(job);
+    if (file->part && !do_part_file_is_stream(file->part) &&
+        !do_file_exists(do_part_file_path(file->part)) &&
+        do_progress_snapshot(&file->progress).bytes_transferred)
+        return run(job, vanished_on_loop, NULL);
+    return do_job_resume_in_call(job);
+}
+
+static HRESULT start_in_call(
+    struct do_job *job, enum do_download_call call, const struct wanted *wanted)
+{
+    enum do_download_action action;
+
+    do_mutex_lock(&job->lock);
+    action = do_download_action_of(do_download_state_of(job), call);
+    do_mutex_unlock(&job->lock);
+    switch (action)
+    {
+    case DO_ACTION_BEGIN:
+        return begin(job, wanted);
+    case DO_ACTION_RESUME:
+        return resume(job);
+    case DO_ACTION_COMPARE:
+        return compare(job, wanted) == S_OK ? S_OK : DO_E_INVALID_STATE;
+    case DO_ACTION_CHANGE:
+        return compare(job, wanted) == S_OK ? resume(job) : restart(job, wanted);
+    case DO_ACTION_AGAIN:
+        return restart(job, wanted);
+    case DO_ACTION_APPEND:
+        return append(job, wanted);
+    case DO_ACTION_NOTHING:
+        return S_OK;
+    case DO_ACTION_REFUSE:
+    case DO_ACTION_PAUSE:
+    case DO_ACTION_FINALIZE:
+    case DO_ACTION_ABORT:
+        break;
+    }
+    return DO_E_INVALID_STATE;
+}
+
+/* For blocking mode. */
+static HRESULT wait_for_end(struct do_job *job)
+{
+    enum do_download_state state;
+    HRESULT error;
+
+    do_mutex_lock(&job->lock);
+    while ((state = do_download_state_of(job)) == DO_DOWNLOAD_TRANSFERRING)
+        do_cond_wait(&job->state_changed, &job->lock);
+    error = job->state == DO_JOB_ERROR ? job->record.error : S_OK;
+    do_mutex_unlock(&job->lock);
+    return state == DO_DOWNLOAD_ABORTED ? E_ABORT : error;
+}
+
+static bool is_blocking(struct do_job *job)
+{
+    bool blocking;
+
+    do_mutex_lock(&job->lock);
+    blocking = do_values_number(&job->record.values, DO_PROP_BLOCKING, 0) != 0;
+    do_mutex_unlock(&job->lock);
+    return blocking;
+}
+
+HRESULT do_download_start(struct do_job *job, enum do_download_call call,
+    const struct do_range *ranges, size_t range_count)
+{
+    const struct wanted wanted = {ranges, range_count};
+    bool stopped;
+    HRESULT hr;
+
+    do_mutex_lock(&job->lock);
+    stopped = do_download_state_of(job) != DO_DOWNLOAD_TRANSFERRING;
+    do_mutex_unlock(&job->lock);
+    /* What the client is still to be told of is over. Not in the call: a callback may call us. */
+    if (stopped)
+        do_notify_flush(job->engine->notifier, job);
+    do_job_begin_call(job);
+    hr = start_in_call(job, call, &wanted);
+    do_job_end_call(job);
+    if (SUCCEEDED(hr) && is_blocking(job))
+        hr = wait_for_end(job);
+    return hr;
+}
+
+/* Pause, Finalize, Abort */
+
+static HRESULT act(struct do_job *job, enum do_download_call call)
+{
+    enum do_download_action action;
+    HRESULT hr = S_OK;
+
+    do_job_begin_call(job);
+    do_mutex_lock(&job->lock);
+    action = do_download_action_of(do_download_state_of(job), call);
+    do_mutex_unlock(&job->lock);
+    switch (action)
+    {
+    case DO_ACTION_PAUSE:
+        hr = do_job_suspend_in_call(job);
+        /* It ended by itself meanwhile, which pauses it as well. */
+        break;
+    case DO_ACTION_FINALIZE:
+        hr = do_job_complete_in_call(job);
+        break;
+    case DO_ACTION_ABORT:
+        hr = do_job_cancel_in_call(job, S_OK);
+        break;
+    case DO_ACTION_NOTHING:
+        break;
+    case DO_ACTION_REFUSE:
+    case DO_ACTION_BEGIN:
+    case DO_ACTION_RESUME:
+    case DO_ACTION_COMPARE:
+    case DO_ACTION_CHANGE:
+    case DO_ACTION_AGAIN:
+    case DO_ACTION_APPEND:
+        hr = DO_E_INVALID_STATE;
+        break;
+    }
+    do_job_end_call(job);
+    return hr;
+}
+
+HRESULT do_download_pause(struct do_job *job)
+{
+    return act(job, DO_DOWNLOAD_PAUSE);
+}
+
+HRESULT do_download_finalize(struct do_job *job)
+{
+    return act(job, DO_DOWNLOAD_FINALIZE);
+}
+
+HRESULT do_download_abort(struct do_job *job)
+{
+    return act(job, DO_DOWNLOAD_ABORT);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What request.c (the course of an exchange) and request_setup.c (how a hop of it is made) share.
+ */
+#ifndef DO_TRANSFER_REQUEST_INTERNAL_H
+#define DO_TRANSFER_REQUEST_INTERNAL_H
+
+#include "transfer/request.h"
+#include "transfer/tls.h"
+
+struct do_request
+{
+    struct do_loop *loop;
+    struct do_request_settings settings;
+    const struct do_request_events *events;
+    void *ctx;
+
+    CURL *curl;
+    struct do_tls_check tls;
+    struct do_loop_op rest_op;
+
+    /* The exchange, over all of its hops. */
+    const struct do_request_options *options; /* never NULL once there was a start */
+    CURLU *home;        /* what was asked for: secrets go to its origin and to no other */
+    char range[64];     /* "" = none */
+    char if_range[260]; /* "" = none */
+    unsigned int redirects;
+    bool server_answered; /* a challenge, by a credential */
+    bool proxy_answered;
+    bool running;
+
+    /* What the last challenges taught; the next exchange with this origin begins so. 0 = none. */
+    enum do_auth_scheme server_scheme;
+    enum do_auth_scheme proxy_scheme;
+    bool auth_headers_due;
+
+    /* The hop: one request of libcurl's, which may itself ask again to authenticate. */
+    CURLU *url;
+    bool at_home;
+    struct curl_slist *headers;
+    struct curl_slist *proxy_headers;
+    struct do_http_head head;
+    HRESULT verdict; /* why one of our callbacks ended the exchange */
+    bool head_told;
+    bool paused;            /* by the owner, who has no room */
+    bool rests;             /* until the next round of the loop */
+    uint32_t buffer_bytes;  /* what one read can bring */
+    uint32_t round_bytes;   /* what this round has brought */
+    uint32_t dropped_bytes; /* of a body that nobody wants */
+};
+
+/** Whether url's scheme is https. */
+bool do_request_url_is_secure(CURLU *url);
+
+/** Whether a and b have the same scheme, host and port. */
+bool do_request_urls_are_of_one_origin(CURLU *a, CURLU *b);
+
+/** Makes the handle ready for a request to request->url as the options want it. */
+HRESULT do_request_set_hop(struct do_request *request);
+
+/** The bit of CURLOPT_HTTPAUTH for a scheme. */
+unsigned long do_request_auth_bit(enum do_auth_scheme scheme);
+
+#endif
