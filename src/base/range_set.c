@@ -100,6 +100,31 @@ HRESULT do_range_set_add(struct do_range_set *set, uint64_t begin, uint64_t end)
     return S_OK;
 }
 
+HRESULT do_range_set_remove(struct do_range_set *set, uint64_t begin, uint64_t end)
+{
+    struct do_range_set left;
+    HRESULT hr = S_OK;
+
+    do_range_set_init(&left);
+    for (size_t i = 0; i < set->count && SUCCEEDED(hr); i++)
+    {
+        const struct do_range *range = &set->ranges[i];
+
+        if (range->begin < begin)
+            hr = do_range_set_add(&left, range->begin, range->end < begin ? range->end : begin);
+        if (SUCCEEDED(hr) && range->end > end)
+            hr = do_range_set_add(&left, range->begin > end ? range->begin : end, range->end);
+    }
+    if (FAILED(hr))
+    {
+        do_range_set_finish(&left);
+        return hr;
+    }
+    do_range_set_finish(set);
+    *set = left;
+    return S_OK;
+}
+
 HRESULT do_range_set_copy(struct do_range_set *set, const struct do_range_set *other)
 {
     HRESULT hr;

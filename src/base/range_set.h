@@ -34,6 +34,9 @@ void do_range_set_finish(struct do_range_set *set);
  */
 HRESULT do_range_set_add(struct do_range_set *set, uint64_t begin, uint64_t end);
 
+/** Takes [begin, end) out. E_OUTOFMEMORY leaves the set as it was. */
+HRESULT do_range_set_remove(struct do_range_set *set, uint64_t begin, uint64_t end);
+
 /** Replaces the content of set with that of other. E_OUTOFMEMORY leaves it as it was. */
 HRESULT do_range_set_copy(struct do_range_set *set, const struct do_range_set *other);
 

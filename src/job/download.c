@@ -140,6 +140,15 @@ struct wanted
     size_t count;
 };
 
+/* A file that is decrypted, or must be checked, is so as a whole. */
+static bool needs_whole(const struct do_job *job)
+{
+    const struct do_values *values = &job->record.values;
+
+    return do_values_text(values, DO_PROP_DECRYPTION_INFO) ||
+           do_values_number(values, DO_PROP_INTEGRITY_MANDATORY, 0);
+}
+
 static HRESULT check_start(struct do_job *job, const struct wanted *wanted)
 {
     const struct do_values *values = &job->record.values;
@@ -253,6 +262,28 @@ static bool needs_spool(const struct do_job *job)
            do_values_text(values, DO_PROP_DECRYPTION_INFO);
 }
 
+static void hold_job(void *ctx)
+{
+    (void)do_job_acquire(ctx);
+}
+
+static void let_go_job(void *ctx)
+{
+    do_job_release(ctx);
+}
+
+/* A client's stream blocks as long as it likes: it has a thread of its own. */
+static HRESULT create_stream_writer(struct do_job *job)
+{
+    const struct do_engine *engine = job->engine;
+    const struct do_writer_hooks hooks = {
+        engine->env.thread_begins, engine->env.thread_ends, hold_job, let_go_job, job};
+
+    if (job->stream_writer)
+        return S_OK;
+    return do_writer_create(engine->env.pool, &hooks, &job->stream_writer);
+}
+
 /* Gives the stream to the file; its bytes go there as they come. */
 static HRESULT attach_stream(struct do_job *job, struct do_job_file *file)
 {
@@ -260,6 +291,8 @@ static HRESULT attach_stream(struct do_job *job, struct do_job_file *file)
 
     if (!job->stream)
         return S_OK;
+    if (FAILED(hr = create_stream_writer(job)))
+        return hr;
     if (!needs_spool(job) &&
         FAILED(hr = do_part_file_create_stream(write_to_stream, job->stream, &file->part)))
         return hr;
@@ -404,8 +437,11 @@ struct new_plan
 /* The file gets another list of ranges; anew: and nothing of what it has. */
 static HRESULT change_plan(struct do_job_file *file, struct new_plan *plan)
 {
-    const struct do_setting portion = {DO_FILE_PROP_PORTION,
-        plan->portion ? do_value_of_number(plan->portion) : do_value_of_text(NULL)};
+    const struct do_setting settings[] = {
+        {DO_FILE_PROP_PORTION,
+            plan->portion ? do_value_of_number(plan->portion) : do_value_of_text(NULL)},
+        {DO_FILE_PROP_PLAIN_SIZE, do_value_of_text(NULL)},
+    };
     struct do_file_record *record = &file->record;
     struct do_range *old_ranges = record->ranges;
     size_t old_count = record->range_count;
@@ -434,7 +470,7 @@ static HRESULT change_plan(struct do_job_file *file, struct new_plan *plan)
         do_progress_set_transferred(&file->progress, 0);
         (void)do_job_file_set_known_total(file);
     }
-    if (FAILED(hr = do_job_file_change_values_on_loop(file, &portion, 1)))
+    if (FAILED(hr = do_job_file_change_values_on_loop(file, settings, DO_COUNT_OF(settings))))
         return hr;
     return do_queue_db_update_file(file->job->engine->env.db, record);
 }
@@ -549,10 +585,14 @@ static HRESULT start_in_call(
     struct do_job *job, enum do_download_call call, const struct wanted *wanted)
 {
     enum do_download_action action;
+    bool only_whole;
 
     do_mutex_lock(&job->lock);
     action = do_download_action_of(do_download_state_of(job), call);
+    only_whole = needs_whole(job);
     do_mutex_unlock(&job->lock);
+    if (wanted->count && only_whole && action != DO_ACTION_REFUSE)
+        return DO_E_DOWNLOAD_RANGES_UNEXPECTED;
     switch (action)
     {
     case DO_ACTION_BEGIN:

@@ -252,12 +252,14 @@ static HRESULT create_engine(const struct do_engine_config *config, struct do_en
     created->env.resume_blocks = config->http_buffer_bytes / DO_BLOCK_SIZE + 1;
     if (created->env.resume_blocks > config->block_count / 2)
         created->env.resume_blocks = config->block_count / 2 ? config->block_count / 2 : 1;
+    created->env.thread_begins = config->delivery_begins;
+    created->env.thread_ends = config->delivery_ends;
     do_loop_op_init(&created->quit_op, on_quit, created);
     do_timer_init(&created->age_timer, on_age_timer, created);
     if (FAILED(hr = open_database(created, config->database_path)) ||
         FAILED(hr = do_loop_create(&created->env.loop)) ||
         FAILED(hr = do_block_pool_create(config->block_count, &created->env.pool)) ||
-        FAILED(hr = do_writer_create(created->env.pool, &created->env.writer)) ||
+        FAILED(hr = do_writer_create(created->env.pool, NULL, &created->env.writer)) ||
         FAILED(hr = do_recorder_create(created->env.db, &created->env.recorder)) ||
         FAILED(hr = do_notifier_create(
                    config->delivery_begins, config->delivery_ends, &created->notifier)))
@@ -267,6 +269,24 @@ static HRESULT create_engine(const struct do_engine_config *config, struct do_en
     }
     *engine = created;
     return S_OK;
+}
+
+/* A class that is to be told outlives the process that named it. */
+static void restore_listener(struct do_job *job)
+{
+    struct do_engine *engine = job->engine;
+    const struct do_value *class_id = do_values_get(&job->record.values, DO_PROP_NOTIFY_CLSID);
+    struct do_listener *listener;
+
+    if (!engine->config.class_listener || !class_id || class_id->length != 16 ||
+        FAILED(engine->config.class_listener((const unsigned char *)class_id->data, &listener)))
+        return;
+    do_notify_set_listener(engine->notifier, job, listener);
+    do_listener_release(listener);
+    if (job->state == DO_JOB_TRANSFERRED)
+        do_notify_post(engine->notifier, job, DO_NOTICE_JOB_TRANSFERRED);
+    else if (job->state == DO_JOB_ERROR)
+        do_notify_post(engine->notifier, job, DO_NOTICE_JOB_ERROR);
 }
 
 /* Takes a job of the database into the queue; one that was running goes on. */
@@ -294,6 +314,7 @@ static HRESULT restore_job(void *ctx, const struct do_job_record *record,
         return hr == E_OUTOFMEMORY ? hr : S_OK;
     }
     do_list_add_tail(&engine->jobs, &job->link);
+    restore_listener(job);
     /* The last file may have been transferred without having been recorded in time. */
     if (do_job_state_is_active(job->state) || (job->state == DO_JOB_TRANSFERRED && !whole))
     {

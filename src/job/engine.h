@@ -34,6 +34,8 @@ struct do_engine_config
     uint64_t (*filetime)(void);    /* the clock that jobs are dated by; UTC now as a FILETIME */
     void (*delivery_begins)(void); /* on each delivery thread, or NULL */
     void (*delivery_ends)(void);
+    /* A listener for a stored job that names a class to be told (16 bytes), or NULL. */
+    HRESULT (*class_listener)(const unsigned char *class_id, struct do_listener **listener);
 };
 
 /** Sets every field but database_path (NULL) to its default. */

@@ -74,6 +74,7 @@ void do_job_release_inner(struct do_job *job)
     do_free(job->files);
     do_request_options_finish(&job->options);
     do_job_record_finish(&job->record);
+    do_writer_destroy(job->stream_writer);
     do_stream_release(job->stream);
     do_cond_finish(&job->state_changed);
     do_cond_finish(&job->call_ended);

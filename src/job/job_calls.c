@@ -289,10 +289,17 @@ HRESULT do_job_cancel_in_call(struct do_job *job, HRESULT error)
     return hr;
 }
 
+/* A decrypted file is shorter than what was received. */
+static uint64_t saved_size(struct do_job_file *file)
+{
+    return do_values_number(&file->record.values, DO_FILE_PROP_PLAIN_SIZE,
+        do_progress_snapshot(&file->progress).bytes_total);
+}
+
 /* Copies the temporary file into the client's stream, from the beginning each time it is tried. */
 static HRESULT copy_to_stream(struct do_job_file *file, struct do_stream *stream)
 {
-    uint64_t size = do_progress_snapshot(&file->progress).bytes_total;
+    uint64_t size = saved_size(file);
     void *data = do_alloc_raw(COPY_BYTES);
     HRESULT hr;
 
@@ -323,8 +330,12 @@ static HRESULT save_to_stream(struct do_job_file *file)
     struct do_stream *stream;
     HRESULT hr;
 
-    if (do_part_file_is_stream(file->part))
-        return S_OK; /* it has every byte already */
+    /* A download's stream has every byte already. */
+    if (do_job_is_download(file->job))
+    {
+        do_part_file_discard(file->part);
+        return S_OK;
+    }
     stream = do_job_file_get_stream(file);
     hr = stream ? copy_to_stream(file, stream) : DO_E_FILE_DOWNLOADSINK_UNSPECIFIED;
 
@@ -337,8 +348,7 @@ static HRESULT save_to_stream(struct do_job_file *file)
 static HRESULT save_to_path(struct do_job_file *file)
 {
     bool replace = !do_job_is_download(file->job);
-    HRESULT hr = do_part_file_commit(file->part, file->record.local_path,
-        do_progress_snapshot(&file->progress).bytes_total,
+    HRESULT hr = do_part_file_commit(file->part, file->record.local_path, saved_size(file),
         do_http_date_to_filetime(file->record.last_modified), replace);
 
     return hr == DO_HR_ALREADY_EXISTS ? DO_HR_FILE_EXISTS : hr;

@@ -394,7 +394,14 @@ HRESULT do_job_file_set_value(
     struct do_job_file *file, enum do_file_prop id, const struct do_value *value)
 {
     struct file_change file_change = {.file = file, .setting = {(uint32_t)id, *value}};
+    HRESULT hr = S_OK;
 
+    if (id == DO_FILE_PROP_INTEGRITY_INFO)
+        hr = do_job_check_integrity(value);
+    else if (id == DO_FILE_PROP_DECRYPTION_INFO)
+        hr = do_job_check_decryption(value);
+    if (FAILED(hr))
+        return hr;
     return do_job_change(file->job, set_value_on_loop, NULL, &file_change);
 }
 

@@ -9,6 +9,8 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "plat/file.h"
+#include "transfer/decrypt.h"
+#include "transfer/piece_hashes.h"
 #include "transfer/plan.h"
 #include "transfer/url.h"
 
@@ -29,8 +31,41 @@ HRESULT do_job_check_files(const struct do_job *job)
         if (do_values_number(values, DO_FILE_PROP_INTEGRITY_MANDATORY, 0) &&
             !do_values_text(values, DO_FILE_PROP_INTEGRITY_INFO))
             return DO_E_INTEGRITYCHECKINFO_UNSPECIFIED;
+        /* A file that is decrypted, or must be checked, is so as a whole. */
+        if (file->record.range_count &&
+            (do_values_number(values, DO_FILE_PROP_INTEGRITY_MANDATORY, 0) ||
+                do_values_text(values, DO_FILE_PROP_DECRYPTION_INFO)))
+            return DO_E_DOWNLOAD_RANGES_UNEXPECTED;
     }
     return S_OK;
+}
+
+HRESULT do_job_check_integrity(const struct do_value *value)
+{
+    struct do_integrity_info info;
+    HRESULT hr;
+
+    if (value->kind == DO_VALUE_EMPTY)
+        return S_OK;
+    if (value->kind != DO_VALUE_TEXT)
+        return E_INVALIDARG;
+    hr = do_integrity_info_parse(value->data, &info);
+    do_integrity_info_finish(&info);
+    return hr;
+}
+
+HRESULT do_job_check_decryption(const struct do_value *value)
+{
+    struct do_decrypt_info info;
+    HRESULT hr;
+
+    if (value->kind == DO_VALUE_EMPTY)
+        return S_OK;
+    if (value->kind != DO_VALUE_TEXT)
+        return E_INVALIDARG;
+    hr = do_decrypt_info_parse(value->data, &info);
+    do_decrypt_info_finish(&info);
+    return hr;
 }
 
 /* Room for count more files, so that appending them cannot fail. */

@@ -67,6 +67,7 @@ struct do_job
     struct do_list link;            /* in the engine's jobs; the list holds one reference */
     struct do_job_file *current;    /* whose transfer runs */
     struct do_transfer *transfer;
+    struct do_writer *stream_writer; /* of a download into a stream; NULL before its start */
     struct do_timer retry_timer;
     struct do_timer progress_timer;
     struct do_backoff backoff;
@@ -119,6 +120,10 @@ const char *do_job_file_part_target(const struct do_job_file *file);
 
 /** BytesTotal as far as it is known before the first byte. */
 HRESULT do_job_file_set_known_total(struct do_job_file *file);
+
+/** Whether a client's text is an IntegrityCheckInfo, a DecryptionInfo; an empty value is fine. */
+HRESULT do_job_check_integrity(const struct do_value *value);
+HRESULT do_job_check_decryption(const struct do_value *value);
 
 /** Whether the job may run: every file has a sink, and what it must be checked against. */
 HRESULT do_job_check_files(const struct do_job *job);

@@ -382,6 +382,50 @@ static struct do_job_file *next_file(const struct do_job *job)
     return NULL;
 }
 
+/* The stream of a download whose bytes had to lie in a file first. */
+static HRESULT write_to_spool(void *ctx, const void *data, size_t length)
+{
+    struct do_job_file *file = ctx;
+
+    return file->stream->class->write(file->stream, data, length);
+}
+
+static void hold_job_of(void *ctx)
+{
+    const struct do_job_file *file = ctx;
+
+    (void)do_job_acquire(file->job);
+}
+
+static void let_go_job_of(void *ctx)
+{
+    const struct do_job_file *file = ctx;
+
+    do_job_release(file->job);
+}
+
+/* What is to be done with the file in the end, and who writes it. */
+static HRESULT prepare_transfer(struct do_job *job)
+{
+    struct do_job_file *file = job->current;
+    const struct do_values *values = &file->record.values;
+    struct do_transfer_check_settings settings = {
+        .integrity_info = do_values_text(values, DO_FILE_PROP_INTEGRITY_INFO),
+        .is_mandatory = do_values_number(values, DO_FILE_PROP_INTEGRITY_MANDATORY, 0) != 0,
+        .decryption_info = do_values_text(values, DO_FILE_PROP_DECRYPTION_INFO),
+        .plain_size_id = DO_FILE_PROP_PLAIN_SIZE};
+
+    if (do_job_is_download(job) && file->stream)
+    {
+        if (file->part && do_part_file_is_stream(file->part))
+            do_transfer_set_writer_on_loop(job->transfer, job->stream_writer);
+        else
+            settings.spool =
+                (struct do_transfer_spool){write_to_spool, hold_job_of, let_go_job_of, file};
+    }
+    return do_transfer_set_check_on_loop(job->transfer, &settings);
+}
+
 static void run_next_file(struct do_job *job)
 {
     HRESULT hr;
@@ -399,6 +443,8 @@ static void run_next_file(struct do_job *job)
         hr = do_transfer_create(&job->engine->env, &job->current->record, &job->current->part,
             &job->current->progress, &job->options, &job->current->facts, on_transfer_end, job,
             &job->transfer);
+        if (SUCCEEDED(hr))
+            hr = prepare_transfer(job);
         if (FAILED(hr))
         {
             give_up(job, hr);

@@ -29,9 +29,7 @@ struct do_part_file
     struct do_range_set written;
     bool dirty;
     bool discarded;
-    bool stopped;            /* of a stream: no further write begins */
-    uint64_t sink_thread_id; /* of a stream: who is in the sink, 0 = nobody */
-    struct do_cond sink_left;
+    bool stopped; /* of a stream: no further write begins */
 };
 
 HRESULT do_part_file_make_name(const char *target, char **path)
@@ -71,7 +69,6 @@ HRESULT do_part_file_create(
         return E_OUTOFMEMORY;
     atomic_init(&created->references, 1);
     do_mutex_init(&created->lock);
-    do_cond_init(&created->sink_left);
     do_range_set_init(&created->written);
     created->may_exist = received != NULL;
     if (!(created->path = do_str_dup(path)) ||
@@ -105,8 +102,6 @@ void do_part_file_stop_stream(struct do_part_file *part, bool stopped)
 {
     do_mutex_lock(&part->lock);
     part->stopped = stopped;
-    while (stopped && part->sink_thread_id && part->sink_thread_id != do_thread_current_id())
-        do_cond_wait(&part->sink_left, &part->lock);
     do_mutex_unlock(&part->lock);
 }
 
@@ -121,19 +116,15 @@ static HRESULT write_to_sink(
         hr = E_ABORT;
     else if (offset != do_range_set_size(&part->written))
         hr = E_UNEXPECTED;
-    else
-        part->sink_thread_id = do_thread_current_id();
     do_mutex_unlock(&part->lock);
     if (FAILED(hr))
         return hr;
     hr = part->sink(part->sink_ctx, data, length);
     do_mutex_lock(&part->lock);
-    part->sink_thread_id = 0;
     if (SUCCEEDED(hr))
         hr = do_range_set_add(&part->written, offset, offset + length);
     else
         part->stopped = true;
-    do_cond_broadcast(&part->sink_left);
     do_mutex_unlock(&part->lock);
     return hr;
 }
@@ -152,7 +143,6 @@ void do_part_file_release(struct do_part_file *part)
         (void)do_file_remove(part->file);
     do_file_close(part->file);
     do_range_set_finish(&part->written);
-    do_cond_finish(&part->sink_left);
     do_mutex_finish(&part->lock);
     do_free(part->path);
     do_free(part);
@@ -265,6 +255,17 @@ HRESULT do_part_file_read(struct do_part_file *part, uint64_t offset, void *data
 
     if (FAILED(hr))
         do_log(DO_LOG_ERROR, DO_LOG_STORE, "cannot read %s: 0x%08x", part->path, (unsigned int)hr);
+    return hr;
+}
+
+HRESULT do_part_file_forget(struct do_part_file *part, uint64_t begin, uint64_t end)
+{
+    HRESULT hr;
+
+    do_mutex_lock(&part->lock);
+    hr = do_range_set_remove(&part->written, begin, end);
+    part->dirty = true;
+    do_mutex_unlock(&part->lock);
     return hr;
 }
 

@@ -48,10 +48,7 @@ HRESULT do_part_file_create_stream(
     do_part_file_sink_fn sink, void *ctx, struct do_part_file **part);
 bool do_part_file_is_stream(const struct do_part_file *part);
 
-/**
- * Of a stream: with stopped, writes fail with E_ABORT, and this waits until one in flight has
- * ended, unless the caller is inside it.
- */
+/** Of a stream: with stopped no further write begins; they fail with E_ABORT. Does not wait. */
 void do_part_file_stop_stream(struct do_part_file *part, bool stopped);
 
 struct do_part_file *do_part_file_acquire(struct do_part_file *part);
@@ -80,6 +77,9 @@ HRESULT do_part_file_write(
 
 /** Reads bytes that were written; the file must be open. */
 HRESULT do_part_file_read(struct do_part_file *part, uint64_t offset, void *data, size_t length);
+
+/** Bytes turned out to be worthless: they count as not written. */
+HRESULT do_part_file_forget(struct do_part_file *part, uint64_t begin, uint64_t end);
 
 /** Whether all of [0, size) is written. */
 bool do_part_file_is_written(struct do_part_file *part, uint64_t size);

@@ -3,7 +3,8 @@
  * The course of one file's transfer. Loop thread only.
  *
  * An attempt is in one of these phases: IDLE; STARTING, queued; FETCHING, a request runs; DRAINING,
- * every byte was received and the writer has some of them; RESTARTING, the object changed and the
+ * every byte was received and the writer has some of them; HASHES, the piece hash file is fetched;
+ * CHECKING, the whole file is looked at (transfer_check.c); RESTARTING, the object changed and the
  * writer must be through with the old file before a fresh one replaces it; FAILING, the same wait
  * before a failure is told, so that the next attempt finds settled facts.
  */
@@ -17,6 +18,9 @@
 
 /* Received bytes wait at most this long in a block that does not fill. */
 #define PARTIAL_BLOCK_MS 500U
+
+/* The receive buffer of a request whose bytes go to a client's stream. */
+#define STREAM_BUFFER_BYTES (512U * 1024)
 
 static void set_partial_timer(struct do_transfer *transfer)
 {
@@ -67,7 +71,9 @@ static bool settle(struct do_transfer *transfer)
 {
     uint64_t size = do_plan_local_size(&transfer->plan);
 
-    if (size == DO_SIZE_UNKNOWN || !*transfer->part ||
+    if (transfer->file->transferred)
+        return true;
+    if (size == DO_SIZE_UNKNOWN || !*transfer->part || do_transfer_needs_check(transfer) ||
         !do_part_file_is_written(*transfer->part, size))
         return false;
     transfer->file->transferred = true;
@@ -79,6 +85,15 @@ static bool settle(struct do_transfer *transfer)
 /* Every byte was received and written. */
 static void finish(struct do_transfer *transfer)
 {
+    HRESULT hr;
+
+    if (do_transfer_needs_check(transfer))
+    {
+        transfer->phase = PHASE_CHECKING;
+        if (FAILED(hr = do_transfer_start_check(transfer)))
+            end_attempt(transfer, hr);
+        return;
+    }
     if (!settle(transfer))
     {
         do_log(DO_LOG_ERROR, DO_LOG_XFER, "%s misses bytes that were counted",
@@ -126,6 +141,12 @@ static void restart(struct do_transfer *transfer)
     struct do_part_file *old = *transfer->part;
     HRESULT hr;
 
+    if (do_part_file_is_stream(old))
+    {
+        /* What a stream has got cannot be taken back, and must not go on with another object. */
+        end_attempt(transfer, DO_E_INSUFFICIENT_RANGE_SUPPORT);
+        return;
+    }
     do_recorder_end(transfer->env->recorder, transfer->recording, false, false);
     transfer->recording = NULL;
     *transfer->part = NULL;
@@ -151,6 +172,35 @@ static void restart(struct do_transfer *transfer)
     fetch_next(transfer);
 }
 
+static void take_check(struct do_transfer *transfer, HRESULT written)
+{
+    HRESULT hr;
+
+    if (FAILED(written))
+    {
+        end_attempt(transfer, written);
+        return;
+    }
+    switch (do_transfer_take_check(transfer, &hr))
+    {
+    case DO_VERDICT_GOOD:
+        finish(transfer);
+        break;
+    case DO_VERDICT_DECRYPTED:
+        end_attempt(transfer, S_OK);
+        break;
+    case DO_VERDICT_FETCH_MORE:
+        fetch_next(transfer);
+        break;
+    case DO_VERDICT_BEGIN_ANEW:
+        restart(transfer);
+        break;
+    case DO_VERDICT_FAILED:
+        end_attempt(transfer, hr);
+        break;
+    }
+}
+
 /* The writer has news: the queue ran empty, or a write failed. */
 static void on_written_op(void *ctx)
 {
@@ -171,7 +221,11 @@ static void on_written_op(void *ctx)
         {
         case PHASE_IDLE:
         case PHASE_STARTING:
+        case PHASE_HASHES:
         case PHASE_FETCHING:
+            break;
+        case PHASE_CHECKING:
+            take_check(transfer, written);
             break;
         case PHASE_DRAINING:
             if (FAILED(written))
@@ -328,7 +382,22 @@ static void begin_attempt(void *ctx)
         end_attempt(transfer, hr);
         return;
     }
-    fetch_next(transfer);
+    if (!do_transfer_wants_hashes(transfer))
+    {
+        fetch_next(transfer);
+        return;
+    }
+    transfer->phase = PHASE_HASHES;
+    if (FAILED(hr = do_transfer_fetch_hashes(transfer)))
+        end_attempt(transfer, hr);
+}
+
+void do_transfer_hashes_ended(struct do_transfer *transfer, HRESULT hr)
+{
+    if (FAILED(hr))
+        end_attempt(transfer, hr);
+    else
+        fetch_next(transfer);
 }
 
 void do_transfer_start_on_loop(struct do_transfer *transfer)
@@ -336,6 +405,8 @@ void do_transfer_start_on_loop(struct do_transfer *transfer)
     assert(transfer->phase == PHASE_IDLE);
     transfer->restarted = false;
     transfer->phase = PHASE_STARTING;
+    if (*transfer->part && do_part_file_is_stream(*transfer->part))
+        do_part_file_stop_stream(*transfer->part, false);
     do_timer_set_on_loop(transfer->env->loop, &transfer->start_timer, 0);
 }
 
@@ -345,6 +416,9 @@ void do_transfer_stop_on_loop(struct do_transfer *transfer)
     do_timer_cancel_on_loop(&transfer->partial_timer);
     do_list_remove(&transfer->paused_link);
     do_request_abort_on_loop(transfer->request);
+    do_transfer_stop_check(transfer);
+    if (*transfer->part && do_part_file_is_stream(*transfer->part))
+        do_part_file_stop_stream(*transfer->part, true);
     /* A changed object's bytes are worthless, and so is a failure to keep what a stop may lose. */
     (void)do_transfer_submit_block(transfer);
     transfer->phase = PHASE_IDLE;
@@ -361,10 +435,14 @@ HRESULT do_transfer_create(struct do_transfer_env *env, struct do_file_record *f
         .has_room = do_transfer_has_room,
         .on_end = on_request_end,
     };
+    struct do_request_settings settings = env->settings;
     struct do_transfer *created;
     HRESULT hr;
 
     *transfer = NULL;
+    /* What was read for a slow stream waits in memory. */
+    if (*part && do_part_file_is_stream(*part) && settings.http_buffer_bytes > STREAM_BUFFER_BYTES)
+        settings.http_buffer_bytes = STREAM_BUFFER_BYTES;
     if (!(created = do_alloc(sizeof(*created))))
         return E_OUTOFMEMORY;
     atomic_init(&created->references, 1);
@@ -377,6 +455,7 @@ HRESULT do_transfer_create(struct do_transfer_env *env, struct do_file_record *f
     do_list_init(&created->paused_link);
     do_range_set_init(&created->claimed);
     created->env = env;
+    created->writer = env->writer;
     created->file = file;
     created->part = part;
     created->progress = progress;
@@ -393,8 +472,7 @@ HRESULT do_transfer_create(struct do_transfer_env *env, struct do_file_record *f
         goto failed;
     created->local_bytes = do_range_set_size(&created->claimed);
     created->most_bytes = created->local_bytes;
-    if (FAILED(
-            hr = do_request_create(env->loop, &env->settings, &events, created, &created->request)))
+    if (FAILED(hr = do_request_create(env->loop, &settings, &events, created, &created->request)))
         goto failed;
     *transfer = created;
     return S_OK;
@@ -414,9 +492,15 @@ void do_transfer_release_on_loop(struct do_transfer *transfer, bool keep)
     transfer->request = NULL;
     do_recorder_end(transfer->env->recorder, transfer->recording, keep, keep && settle(transfer));
     transfer->recording = NULL;
+    do_transfer_release_check(transfer);
     do_plan_finish(&transfer->plan);
     do_range_set_finish(&transfer->claimed);
     do_transfer_unref(transfer);
+}
+
+void do_transfer_set_writer_on_loop(struct do_transfer *transfer, struct do_writer *writer)
+{
+    transfer->writer = writer;
 }
 
 uint64_t do_transfer_last_byte_ms_on_loop(const struct do_transfer *transfer)
@@ -435,24 +519,4 @@ bool do_transfer_is_writing_on_loop(struct do_transfer *transfer)
 uint32_t do_transfer_retry_after_s_on_loop(const struct do_transfer *transfer)
 {
     return transfer->retry_after_s;
-}
-
-void do_transfer_env_feed_on_loop(struct do_transfer_env *env)
-{
-    struct do_list waiting;
-    struct do_list *link;
-
-    if (do_list_is_empty(&env->paused) || do_block_pool_available(env->pool) < env->resume_blocks)
-        return;
-    atomic_store(&env->wants_blocks, false);
-    do_list_init(&waiting);
-    while ((link = do_list_pop(&env->paused)))
-        do_list_add_tail(&waiting, link);
-    while ((link = do_list_pop(&waiting)))
-    {
-        struct do_transfer *transfer = DO_LIST_ENTRY(link, struct do_transfer, paused_link);
-
-        /* Delivers at once, and may put the transfer back into the list. */
-        do_request_unpause_on_loop(transfer->request);
-    }
 }

@@ -35,7 +35,9 @@ struct do_transfer_env
     struct do_recorder *recorder;
     struct do_queue_db *db;
     struct do_request_settings settings;
-    size_t resume_blocks;      /* so many free blocks end the wait of transfers for one */
+    size_t resume_blocks;        /* so many free blocks end the wait of transfers for one */
+    void (*thread_begins)(void); /* around the life of threads that call clients; may be NULL */
+    void (*thread_ends)(void);
     const char *stream_target; /* files without a path have their temporary files beside it */
 
     /* On the loop: transfers that wait for a block. */
@@ -46,6 +48,25 @@ struct do_transfer_env
 };
 
 struct do_transfer;
+
+/** Where a file's bytes go once it is whole and checked. */
+struct do_transfer_spool
+{
+    do_part_file_sink_fn write; /* NULL = nowhere */
+    void (*hold)(void *ctx);    /* around the thread that calls write */
+    void (*let_go)(void *ctx);
+    void *ctx;
+};
+
+/** What is to be done with a file when its last byte is here. Texts are borrowed for the call. */
+struct do_transfer_check_settings
+{
+    const char *integrity_info;  /* JSON, or NULL */
+    bool is_mandatory;           /* without piece hashes the file is not accepted */
+    const char *decryption_info; /* JSON, or NULL */
+    struct do_transfer_spool spool;
+    uint32_t plain_size_id; /* the file's value that gets the size of the decrypted file */
+};
 
 /** The end of an attempt, on the loop. S_OK: every byte of the file is written. */
 typedef void (*do_transfer_end_fn)(void *ctx, HRESULT hr);
@@ -61,6 +82,13 @@ HRESULT do_transfer_create(struct do_transfer_env *env, struct do_file_record *f
     struct do_part_file **part, struct do_progress *progress,
     const struct do_request_options *options, struct do_http_facts *facts,
     do_transfer_end_fn on_end, void *ctx, struct do_transfer **transfer);
+
+/** Before the first start. E_INVALIDARG, E_OUTOFMEMORY. */
+HRESULT do_transfer_set_check_on_loop(
+    struct do_transfer *transfer, const struct do_transfer_check_settings *settings);
+
+/** Before the first start: writes go through another writer than the engine's. */
+void do_transfer_set_writer_on_loop(struct do_transfer *transfer, struct do_writer *writer);
 
 /** Begins an attempt. on_end follows, never from inside this call. */
 void do_transfer_start_on_loop(struct do_transfer *transfer);

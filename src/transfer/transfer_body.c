@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The way of a transfer's bytes: the head that says what they are, the blocks that they fill, and
- * the books of what the writer has of them. Loop thread, but for on_written (writer) and drain
- * (any).
+ * the books of what the writer has of them. Loop thread, but for do_transfer_on_written (writer)
+ * and drain (any).
  */
 #include "transfer/transfer_internal.h"
 
@@ -11,6 +11,9 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+
+/* Blocks that wait for a client's stream before its request pauses. */
+#define STREAM_BLOCKS 2U
 
 void do_transfer_retain(struct do_transfer *transfer)
 {
@@ -38,7 +41,7 @@ uint32_t do_transfer_queued_writes(struct do_transfer *transfer, HRESULT *write_
 }
 
 /* On the writer: a block is on its way to the disk, or could not be written. */
-static void on_written(void *ctx, size_t length, HRESULT hr)
+void do_transfer_on_written(void *ctx, size_t length, HRESULT hr)
 {
     struct do_transfer *transfer = ctx;
     struct do_transfer_env *env = transfer->env;
@@ -68,9 +71,20 @@ static void on_written(void *ctx, size_t length, HRESULT hr)
 
 void do_transfer_drain(struct do_transfer *transfer)
 {
+    /* A client that stops its download from inside its own stream waits for nothing. */
+    if (do_writer_is_current(transfer->writer) || do_transfer_check_is_current(transfer))
+        return;
     do_mutex_lock(&transfer->lock);
     while (transfer->queued_writes)
         do_cond_wait(&transfer->drained, &transfer->lock);
+    do_mutex_unlock(&transfer->lock);
+}
+
+void do_transfer_begin_work(struct do_transfer *transfer)
+{
+    do_transfer_retain(transfer);
+    do_mutex_lock(&transfer->lock);
+    transfer->queued_writes++;
     do_mutex_unlock(&transfer->lock);
 }
 
@@ -93,16 +107,13 @@ HRESULT do_transfer_submit_block(struct do_transfer *transfer)
         do_block_give(transfer->env->pool, block);
         return hr;
     }
-    do_transfer_retain(transfer);
-    do_mutex_lock(&transfer->lock);
-    transfer->queued_writes++;
-    do_mutex_unlock(&transfer->lock);
-    hr = do_writer_submit(transfer->env->writer, *transfer->part, transfer->block_offset, block,
-        on_written, transfer);
+    do_transfer_begin_work(transfer);
+    hr = do_writer_submit(transfer->writer, *transfer->part, transfer->block_offset, block,
+        do_transfer_on_written, transfer);
     if (FAILED(hr))
     {
-        /* Claimed but not written: on_written keeps the books, the failure ends the job's file. */
-        on_written(transfer, 0, hr);
+        /* Claimed but not written: this keeps the books, the failure ends the job's file. */
+        do_transfer_on_written(transfer, 0, hr);
     }
     return hr;
 }
@@ -191,7 +202,8 @@ HRESULT do_transfer_on_head(void *ctx, const struct do_http_head *head)
         break;
     }
     transfer->fetch_length = answer.length;
-    if (FAILED(hr = apply_object_size(transfer, answer.object_size)))
+    if (FAILED(hr = do_transfer_check_size(transfer, answer.object_size)) ||
+        FAILED(hr = apply_object_size(transfer, answer.object_size)))
         return hr;
     return keep_validators(transfer, head, &answer);
 }
@@ -205,6 +217,15 @@ static HRESULT pause_for_block(struct do_transfer *transfer)
     return S_FALSE;
 }
 
+/* A client's stream takes bytes as slowly as it likes; few of them wait in memory meanwhile. */
+static bool is_slow(struct do_transfer *transfer)
+{
+    HRESULT written;
+
+    return *transfer->part && do_part_file_is_stream(*transfer->part) &&
+           do_transfer_queued_writes(transfer, &written) >= STREAM_BLOCKS;
+}
+
 /* Stopping before a read costs nothing; libcurl must copy what it has read and cannot deliver. */
 bool do_transfer_has_room(void *ctx, size_t length)
 {
@@ -213,7 +234,7 @@ bool do_transfer_has_room(void *ctx, size_t length)
 
     if (needed > transfer->env->resume_blocks)
         needed = transfer->env->resume_blocks;
-    if (do_block_pool_available(transfer->env->pool) >= needed)
+    if (do_block_pool_available(transfer->env->pool) >= needed && !is_slow(transfer))
         return true;
     (void)pause_for_block(transfer);
     return false;
@@ -294,4 +315,27 @@ HRESULT do_transfer_on_data(void *ctx, const void *data, size_t length)
     }
     do_block_give(pool, spare);
     return hr;
+}
+
+void do_transfer_env_feed_on_loop(struct do_transfer_env *env)
+{
+    struct do_list waiting;
+    struct do_list *link;
+
+    if (do_list_is_empty(&env->paused) || do_block_pool_available(env->pool) < env->resume_blocks)
+        return;
+    atomic_store(&env->wants_blocks, false);
+    do_list_init(&waiting);
+    while ((link = do_list_pop(&env->paused)))
+        do_list_add_tail(&waiting, link);
+    while ((link = do_list_pop(&waiting)))
+    {
+        struct do_transfer *transfer = DO_LIST_ENTRY(link, struct do_transfer, paused_link);
+
+        /* Delivers at once, and may put the transfer back into the list. */
+        if (is_slow(transfer))
+            (void)pause_for_block(transfer);
+        else
+            do_request_unpause_on_loop(transfer->request);
+    }
 }

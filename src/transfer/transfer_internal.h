@@ -6,6 +6,7 @@
 #define DO_TRANSFER_TRANSFER_INTERNAL_H
 
 #include "plat/plat.h"
+#include "transfer/check.h"
 #include "transfer/plan.h"
 #include "transfer/transfer.h"
 
@@ -13,8 +14,10 @@ enum phase
 {
     PHASE_IDLE,
     PHASE_STARTING,
+    PHASE_HASHES,
     PHASE_FETCHING,
     PHASE_DRAINING,
+    PHASE_CHECKING,
     PHASE_RESTARTING,
     PHASE_FAILING
 };
@@ -63,7 +66,49 @@ struct do_transfer
     uint64_t most_bytes;  /* the most that this ever was */
     uint64_t last_byte_ms;
     uint32_t retry_after_s;
+    struct do_writer *writer;        /* the engine's, or a stream's own */
+    struct do_transfer_check *check; /* transfer_check.c's; NULL when there is nothing to do */
+    struct do_transfer_spool spool;
+    uint32_t plain_size_id;
+    bool checked;
 };
+
+/* What a check of the whole file means for its transfer. */
+enum do_transfer_verdict
+{
+    DO_VERDICT_GOOD,
+    DO_VERDICT_DECRYPTED, /* the temporary file is another one, and recorded as transferred */
+    DO_VERDICT_FETCH_MORE,
+    DO_VERDICT_BEGIN_ANEW,
+    DO_VERDICT_FAILED /* the HRESULT says why */
+};
+
+/* transfer.c */
+
+/** The piece hash file is here or is not needed; a failure ends the attempt. */
+void do_transfer_hashes_ended(struct do_transfer *transfer, HRESULT hr);
+
+/* transfer_check.c */
+
+bool do_transfer_wants_hashes(const struct do_transfer *transfer);
+
+/** do_transfer_hashes_ended follows unless this fails. */
+HRESULT do_transfer_fetch_hashes(struct do_transfer *transfer);
+
+/** Whether an object of that size can be the one that was hashed; DO_SIZE_UNKNOWN can. */
+HRESULT do_transfer_check_size(struct do_transfer *transfer, uint64_t object_size);
+
+/** Whether something is to be done with the file now that it is whole. */
+bool do_transfer_needs_check(const struct do_transfer *transfer);
+
+/** Its end comes as that of a write does. */
+HRESULT do_transfer_start_check(struct do_transfer *transfer);
+void do_transfer_stop_check(struct do_transfer *transfer);
+
+/** Whether the caller is the thread of the check, inside a client's stream. */
+bool do_transfer_check_is_current(const struct do_transfer *transfer);
+enum do_transfer_verdict do_transfer_take_check(struct do_transfer *transfer, HRESULT *hr);
+void do_transfer_release_check(struct do_transfer *transfer);
 
 /* transfer_body.c */
 
@@ -73,6 +118,12 @@ void do_transfer_unref(struct do_transfer *transfer);
 
 /** How many writes are queued; *write_result is the first failure of a write, or S_OK. */
 uint32_t do_transfer_queued_writes(struct do_transfer *transfer, HRESULT *write_result);
+
+/** Counts as a queued write, with a reference, until do_transfer_on_written. */
+void do_transfer_begin_work(struct do_transfer *transfer);
+
+/** The end of a write or of a check. On their threads. */
+void do_transfer_on_written(void *ctx, size_t length, HRESULT hr);
 
 /** Sends the current block, full or not, to the writer. */
 HRESULT do_transfer_submit_block(struct do_transfer *transfer);
