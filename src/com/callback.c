@@ -77,6 +77,13 @@ static HRESULT tell(IBackgroundCopyCallback *callback, IBackgroundCopyCallback2 
     return hr;
 }
 
+/* DO_HR_CANCELLED means to the notifier that the client is gone; a client that returns it is not.
+ */
+static HRESULT client_result(HRESULT hr)
+{
+    return hr == DO_HR_CANCELLED ? E_FAIL : hr;
+}
+
 /* An object of the client's */
 
 struct object_callback
@@ -108,7 +115,7 @@ static HRESULT object_deliver(struct do_listener *listener, struct do_job *job,
     if (callback)
         IBackgroundCopyCallback_Release(callback);
     if (!com_client_is_gone(hr))
-        return hr;
+        return client_result(hr);
     do_log(DO_LOG_WARN, DO_LOG_COM, "job=%p callback dropped, its client is gone: 0x%08x",
         (void *)job, (unsigned int)hr);
     return DO_HR_CANCELLED;
@@ -213,7 +220,7 @@ static HRESULT class_deliver(struct do_listener *listener, struct do_job *job,
 
     (void)status;
     if (FAILED(hr = activate(self)))
-        return hr;
+        return client_result(hr);
     if (notice == DO_NOTICE_FILE_TRANSFERRED)
         (void)IBackgroundCopyCallback_QueryInterface(
             self->object, &IID_IBackgroundCopyCallback2, (void **)&callback2);
@@ -223,7 +230,7 @@ static HRESULT class_deliver(struct do_listener *listener, struct do_job *job,
     /* The server ended. The next notice, or this one repeated, starts it again. */
     if (com_client_is_gone(hr))
         forget_object(self);
-    return hr;
+    return client_result(hr);
 }
 
 static void class_destroy(struct do_listener *listener)

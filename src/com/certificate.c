@@ -98,3 +98,19 @@ HRESULT com_certificate_find(BG_CERT_STORE_LOCATION location, const WCHAR *store
     (void)CertCloseStore(opened, 0);
     return hr;
 }
+
+HRESULT com_certificate_check(const void *data, size_t length)
+{
+    HCERTSTORE store =
+        CertOpenStore(CERT_STORE_PROV_MEMORY, 0, 0, CERT_STORE_CREATE_NEW_FLAG, NULL);
+    HRESULT hr = CRYPT_E_FILE_ERROR;
+
+    if (!store)
+        return do_hr_from_win32(GetLastError());
+    if (length && length <= MAXDWORD &&
+        CertAddSerializedElementToStore(store, data, (DWORD)length, CERT_STORE_ADD_ALWAYS, 0,
+            CERT_STORE_CERTIFICATE_CONTEXT_FLAG, NULL, NULL))
+        hr = S_OK;
+    (void)CertCloseStore(store, 0);
+    return hr;
+}

@@ -22,4 +22,10 @@ BOOL com_certificate_is_location(BG_CERT_STORE_LOCATION location);
 HRESULT com_certificate_find(BG_CERT_STORE_LOCATION location, const WCHAR *store,
     const WCHAR *subject, BYTE hash[COM_CERTIFICATE_HASH_SIZE]);
 
+/**
+ * CRYPT_E_FILE_ERROR unless data is a certificate as CertSerializeCertificateStoreElement writes
+ * it.
+ */
+HRESULT com_certificate_check(const void *data, size_t length);
+
 #endif

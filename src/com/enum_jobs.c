@@ -7,7 +7,6 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
-#include "com/job.h"
 
 struct enum_object
 {
@@ -129,7 +128,6 @@ static HRESULT create_enum(struct com_items *items, size_t position, IEnumBackgr
 
 static HRESULT show_job(void *item, IUnknown **out)
 {
-    com_job_restore_listener(item);
     return com_job_create(item, (IBackgroundCopyJob **)(void *)out);
 }
 

@@ -52,12 +52,6 @@ HRESULT com_job_get_text(struct do_job *job, enum do_prop id, WCHAR **text);
 /** Whether text has at most limit characters; so has NULL. */
 BOOL com_text_fits(const WCHAR *text, size_t limit);
 
-/**
- * When the job has a notification class and nobody who listens, the class listens from now on.
- * (Job objects see to it when they are made: a class outlives its process, a listener does not.)
- */
-void com_job_restore_listener(struct do_job *job);
-
 /* Methods of the one vtable IBackgroundCopyJob5. */
 
 /* job_files.c */

@@ -127,18 +127,6 @@ HRESULT com_job_set_notify_class(struct do_job *job, const GUID *class_id)
     return FAILED(hr) ? hr : let_class_listen(job);
 }
 
-void com_job_restore_listener(struct do_job *job)
-{
-    struct do_listener *listener = do_job_get_listener(job);
-    GUID class_id;
-    bool is_missing = !listener;
-
-    do_listener_release(listener);
-    if (is_missing && SUCCEEDED(com_job_get_notify_class(job, &class_id)) &&
-        !IsEqualGUID(&class_id, &GUID_NULL))
-        (void)let_class_listen(job); /* fails in a final state, when there is nothing to tell */
-}
-
 /* The command line: kept and told, never run. */
 
 HRESULT STDMETHODCALLTYPE com_job_SetNotifyCmdLine(

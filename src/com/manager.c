@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * IBackgroundCopyManager: the door to the queue. It holds one engine reference. Any thread.
+ * IDOManager and IBackgroundCopyManager: the two doors to the queue, one object. It holds one
+ * engine reference. Any thread.
  */
 #include "com/objects.h"
 
@@ -8,13 +9,13 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "com/com_object.h"
-#include "com/job.h"
 #include "com/owner.h"
 #include "com/trace.h"
 
 struct manager
 {
     struct com_object object;
+    IDOManager IDOManager_iface;
     IBackgroundCopyManager IBackgroundCopyManager_iface;
     struct do_engine *engine;
 };
@@ -98,7 +99,6 @@ static HRESULT STDMETHODCALLTYPE manager_GetJob(
     memcpy(job_id.bytes, id, sizeof(job_id.bytes));
     if (FAILED(hr = do_engine_get_job(manager->engine, &job_id, &job)))
         return hr;
-    com_job_restore_listener(job);
     hr = com_job_create(job, out);
     do_job_release(job);
     return hr;
@@ -135,7 +135,74 @@ static const IBackgroundCopyManagerVtbl manager_vtbl = {
     .GetErrorDescription = manager_GetErrorDescription,
 };
 
+/* IDOManager */
+
+static struct manager *from_do_manager(IDOManager *iface)
+{
+    return DO_CONTAINER_OF(iface, struct manager, IDOManager_iface);
+}
+
+static HRESULT STDMETHODCALLTYPE do_manager_QueryInterface(
+    IDOManager *iface, REFIID iid, void **out)
+{
+    return com_object_QueryInterface(&from_do_manager(iface)->object, iid, out);
+}
+
+static ULONG STDMETHODCALLTYPE do_manager_AddRef(IDOManager *iface)
+{
+    return com_object_AddRef(&from_do_manager(iface)->object);
+}
+
+static ULONG STDMETHODCALLTYPE do_manager_Release(IDOManager *iface)
+{
+    return com_object_Release(&from_do_manager(iface)->object);
+}
+
+static HRESULT STDMETHODCALLTYPE do_manager_CreateDownload(IDOManager *iface, IDODownload **out)
+{
+    struct do_job *job = NULL;
+    char *owner;
+    HRESULT hr;
+
+    do_log(DO_LOG_TRACE, DO_LOG_COM, "manager=%p CreateDownload", (void *)iface);
+    if (!out)
+        return E_INVALIDARG;
+    *out = NULL;
+    if (FAILED(hr = com_owner_get_sid(&owner)))
+        return hr;
+    hr = do_engine_create_download(from_do_manager(iface)->engine, owner, &job);
+    if (SUCCEEDED(hr) && FAILED(hr = com_download_create(job, out)))
+        (void)do_download_abort(job);
+    do_job_release(job);
+    do_free(owner);
+    return hr;
+}
+
+static HRESULT STDMETHODCALLTYPE do_manager_EnumDownloads(
+    IDOManager *iface, const DO_DOWNLOAD_ENUM_CATEGORY *category, IEnumUnknown **out)
+{
+    struct com_trace_text text;
+
+    /* The value may be a URL with a secret in its query. */
+    do_log(DO_LOG_TRACE, DO_LOG_COM, "manager=%p EnumDownloads property=%d value=%s", (void *)iface,
+        category ? (int)category->Property : -1,
+        com_trace_url(category ? category->Value : NULL, &text));
+    if (!out)
+        return E_INVALIDARG;
+    *out = NULL;
+    return com_enum_downloads_create(from_do_manager(iface)->engine, category, out);
+}
+
+static const IDOManagerVtbl do_manager_vtbl = {
+    .QueryInterface = do_manager_QueryInterface,
+    .AddRef = do_manager_AddRef,
+    .Release = do_manager_Release,
+    .CreateDownload = do_manager_CreateDownload,
+    .EnumDownloads = do_manager_EnumDownloads,
+};
+
 static const struct com_interface manager_interfaces[] = {
+    {&IID_IDOManager, offsetof(struct manager, IDOManager_iface)},
     {&IID_IBackgroundCopyManager, offsetof(struct manager, IBackgroundCopyManager_iface)},
 };
 
@@ -165,6 +232,7 @@ HRESULT com_manager_create(REFIID iid, void **out)
         return hr;
     }
     com_object_init(&manager->object, &manager_class);
+    manager->IDOManager_iface.lpVtbl = &do_manager_vtbl;
     manager->IBackgroundCopyManager_iface.lpVtbl = &manager_vtbl;
     hr = com_object_QueryInterface(&manager->object, iid, out);
     com_object_Release(&manager->object);

@@ -7,6 +7,7 @@
 #define DO_COM_OBJECTS_H
 
 #include "DeliveryOptimization.h"
+#include "job/download.h"
 #include "job/engine.h"
 
 /** The manager, as any interface it answers. Starts the engine when there is none. */
@@ -25,6 +26,19 @@ HRESULT com_enum_jobs_create(struct do_engine *engine, IEnumBackgroundCopyJobs *
 
 /** A snapshot of the job's files. */
 HRESULT com_enum_files_create(struct do_job *job, IEnumBackgroundCopyFiles **out);
+
+/** An object with an identity of its own, each time. */
+HRESULT com_download_create(struct do_job *job, IDODownload **out);
+
+/** Every byte of *out is written. */
+void com_download_status_out(const struct do_download_status *status, DO_DOWNLOAD_STATUS *out);
+
+/**
+ * A snapshot of the downloads that are not final; category may be NULL. DO_E_UNKNOWN_PROPERTY_ID,
+ * E_INVALIDARG, DO_E_NO_DOWNLOADS.
+ */
+HRESULT com_enum_downloads_create(
+    struct do_engine *engine, const DO_DOWNLOAD_ENUM_CATEGORY *category, IEnumUnknown **out);
 
 /** Converts client ranges {offset, length} to ours; *converted is do_alloc'ed, NULL for none. */
 HRESULT com_ranges_in(const BG_FILE_RANGE *ranges, DWORD count, struct do_range **converted);

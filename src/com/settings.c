@@ -12,6 +12,8 @@
 #include "base/alloc.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "com/apartment.h"
+#include "com/callback.h"
 #include "com/com_object.h"
 #include "plat/plat.h"
 
@@ -95,10 +97,34 @@ static void delivery_ends(void)
     CoUninitialize();
 }
 
+/* A stored job's notification class listens again. */
+static HRESULT class_listener(const unsigned char *class_id, struct do_listener **listener)
+{
+    GUID guid;
+
+    memcpy(&guid, class_id, sizeof(guid));
+    return com_callback_create_for_class(&guid, listener);
+}
+
+struct engine_call
+{
+    const struct do_engine_config *config;
+    struct do_engine *engine;
+};
+
+static HRESULT acquire_engine(void *ctx)
+{
+    struct engine_call *call = ctx;
+
+    return do_engine_acquire(call->config, &call->engine);
+}
+
+/* One that is just ending may have to release a callback in the caller's apartment before. */
 HRESULT com_get_engine(struct do_engine **engine)
 {
     static INIT_ONCE once = INIT_ONCE_STATIC_INIT;
     struct do_engine_config config;
+    struct engine_call call = {&config, NULL};
     char *path;
     HRESULT hr;
 
@@ -110,7 +136,9 @@ HRESULT com_get_engine(struct do_engine **engine)
     config.database_path = path;
     config.delivery_begins = delivery_begins;
     config.delivery_ends = delivery_ends;
-    hr = do_engine_acquire(&config, engine);
+    config.class_listener = class_listener;
+    hr = com_call_and_pump(acquire_engine, &call);
+    *engine = call.engine;
     do_free(path);
     return hr;
 }

@@ -140,6 +140,14 @@ HRESULT com_variant_in(const VARIANT *variant, VARTYPE type, struct do_value *va
     }
 }
 
+bool com_variant_is_empty(const VARIANT *variant)
+{
+    VARIANT flat;
+
+    return SUCCEEDED(flatten(variant, &flat)) &&
+           (V_VT(&flat) == VT_EMPTY || V_VT(&flat) == VT_NULL);
+}
+
 HRESULT com_variant_interface_in(const VARIANT *variant, IUnknown **object)
 {
     VARIANT flat;

@@ -5,6 +5,8 @@
 #ifndef DO_COM_VARIANT_H
 #define DO_COM_VARIANT_H
 
+#include <stdbool.h>
+
 #include <windows.h>
 #include <oaidl.h>
 
@@ -20,6 +22,9 @@
  * or half a character, and for arrays that are not one row.
  */
 HRESULT com_variant_in(const VARIANT *variant, VARTYPE type, struct do_value *value);
+
+/** Whether variant is VT_EMPTY or VT_NULL. NULL is accepted. */
+bool com_variant_is_empty(const VARIANT *variant);
 
 /** The interface in a VT_UNKNOWN, borrowed; NULL also for VT_EMPTY and VT_NULL. */
 HRESULT com_variant_interface_in(const VARIANT *variant, IUnknown **object);

@@ -289,6 +289,36 @@ static void restore_listener(struct do_job *job)
         do_notify_post(engine->notifier, job, DO_NOTICE_JOB_ERROR);
 }
 
+/*
+ * A download whose process is gone and that was not to outlive it: its temporary file and its row
+ * go. (Source: sdk-api, DODownloadProperty_NonVolatile.)
+ */
+static bool discard_if_lost(struct do_engine *engine, const struct do_job_record *record,
+    const struct do_file_record *files, size_t file_count)
+{
+    bool is_own =
+        record->owner.id == engine->process.id && record->owner.start == engine->process.start;
+
+    if (record->kind != DO_JOB_KIND_DOWNLOAD || is_own ||
+        do_values_number(&record->values, DO_PROP_NON_VOLATILE, 0))
+        return false;
+    for (size_t i = 0; i < file_count; i++)
+    {
+        const struct do_file_record *file = &files[i];
+        const char *target = file->local_path ? file->local_path : engine->stream_target;
+        struct do_part_file *part;
+
+        if (!file->temp_path || file->saved ||
+            FAILED(do_part_file_check_name(target, file->temp_path)) ||
+            FAILED(do_part_file_create(file->temp_path, &file->received, &part)))
+            continue;
+        do_part_file_discard(part);
+        do_part_file_release(part);
+    }
+    (void)do_queue_db_remove_job(engine->env.db, &record->id);
+    return true;
+}
+
 /* Takes a job of the database into the queue; one that was running goes on. */
 static HRESULT restore_job(void *ctx, const struct do_job_record *record,
     const struct do_file_record *files, size_t file_count)
@@ -298,7 +328,8 @@ static HRESULT restore_job(void *ctx, const struct do_job_record *record,
     bool whole = true;
     HRESULT hr;
 
-    if (do_job_state_is_final((enum do_job_state)record->state))
+    if (do_job_state_is_final((enum do_job_state)record->state) ||
+        discard_if_lost(engine, record, files, file_count))
         return S_OK;
     if (FAILED(hr = do_job_create_object(engine, record, &job)))
         return hr;

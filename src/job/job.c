@@ -33,6 +33,7 @@ HRESULT do_job_create_object(
     created->record = *record;
     created->record.display_name = do_str_dup(record->display_name);
     created->record.description = do_str_dup(record->description);
+    created->record.owner = engine->process;
     do_values_init(&created->record.values);
     created->state = (enum do_job_state)record->state;
     do_mailbox_init(&created->mailbox, record->notify_flags);

@@ -165,15 +165,30 @@ static HRESULT check_file(const struct do_new_file *new_file)
         return E_INVALIDARG;
     if (new_file->local_path && FAILED(hr = do_file_check_path(new_file->local_path)))
         return hr;
-    if (new_file->range_count > DO_JOB_RANGE_LIMIT)
-        return E_INVALIDARG;
+    return new_file->range_count > DO_JOB_RANGE_LIMIT ? E_INVALIDARG : S_OK;
+}
+
+static HRESULT check_ranges(const struct do_new_file *new_file)
+{
     return do_plan_check_ranges(new_file->ranges, new_file->range_count, new_file->size);
+}
+
+/* Portions of a download that were asked for one after the other may overlap. */
+static HRESULT check_portions(const struct do_new_file *new_file)
+{
+    HRESULT hr = S_OK;
+
+    for (size_t i = 0; i < new_file->range_count && SUCCEEDED(hr); i++)
+        hr = do_plan_check_ranges(&new_file->ranges[i], 1, new_file->size);
+    return hr;
 }
 
 static HRESULT check_new_file(const struct do_new_file *new_file)
 {
     HRESULT hr = check_file(new_file);
 
+    if (SUCCEEDED(hr))
+        hr = check_ranges(new_file);
     if (SUCCEEDED(hr) && new_file->local_path)
         hr = do_file_check_directory(new_file->local_path);
     return hr;
@@ -187,6 +202,8 @@ HRESULT do_job_restore_file(struct do_job *job, const struct do_file_record *rec
     HRESULT hr;
 
     if (FAILED(hr = check_file(&new_file)) ||
+        FAILED(
+            hr = do_job_is_download(job) ? check_portions(&new_file) : check_ranges(&new_file)) ||
         (record->temp_path &&
             FAILED(hr = do_part_file_check_name(
                        record->local_path ? record->local_path : job->engine->env.stream_target,

@@ -89,8 +89,8 @@ static const struct verb_row verbs[VERB_COUNT] = {
     [SELECT_FILE_VALUES] = {"read the properties of a file",
         "SELECT id, value FROM file_values WHERE file = ? ORDER BY id"},
     [SET_OWNER] = {"adopt a job", "UPDATE jobs SET owner_id = ?, owner_start = ? WHERE row_id = ?"},
-    [DISOWN] = {"give jobs back",
-        "UPDATE jobs SET owner_id = 0, owner_start = 0 WHERE owner_id = ? AND owner_start = ?"},
+    [DISOWN] = {"give jobs back", "UPDATE jobs SET owner_id = 0, owner_start = 0 "
+                                  "WHERE owner_id = ? AND owner_start = ? AND kind = 0"},
 };
 
 /* How the values of jobs, or of files, are stored and read. */
@@ -553,6 +553,7 @@ static HRESULT load_job_locked(struct do_queue_db *db, struct do_process self, s
     if (!(loaded = do_alloc(sizeof(*loaded))))
         return do_queue_file_failure(SQLITE_NOMEM, verbs[SELECT_JOBS].name);
     do_job_record_init(&loaded->job);
+    loaded->job.owner = owner;
     loaded->row_id = do_row_read_u64(&reader);
     do_row_read_guid(&reader, &loaded->job.id);
     loaded->job.kind = do_row_read_kind(&reader);
@@ -612,7 +613,6 @@ static HRESULT claim_locked(struct do_queue_db *db, struct do_list *jobs, struct
         struct do_row_binder binder = bind_locked(db, SET_OWNER);
         HRESULT hr;
 
-        loaded->job.owner = self;
         do_row_bind_u64(&binder, self.id);
         do_row_bind_u64(&binder, self.start);
         do_row_bind_u64(&binder, loaded->row_id);

@@ -58,7 +58,7 @@ struct do_job_record
     uint32_t error_context;   /* BG_ERROR_CONTEXT */
     uint32_t error_file;      /* index of the file, UINT32_MAX = none */
     uint32_t error_count;
-    struct do_process owner; /* the process that runs the job; self in what adopt hands out */
+    struct do_process owner; /* who runs the job; who ran it in what adopt hands out */
     struct do_values values; /* properties; changed in the file by do_queue_db_set_job_values */
 };
 
@@ -165,8 +165,8 @@ HRESULT do_queue_db_adopt(
     struct do_queue_db *db, struct do_process self, do_queue_db_job_fn function, void *ctx);
 
 /**
- * Gives up the jobs that self owns, so that any process may adopt them: the engine ends while its
- * process lives on.
+ * Gives up the legacy jobs that self owns, so that any process may adopt them: the engine ends
+ * while its process lives on. Downloads stay its own until it is gone.
  */
 HRESULT do_queue_db_disown(struct do_queue_db *db, struct do_process self);
 

@@ -628,8 +628,9 @@ static void test_queue_db_adopt_takes_jobs_of_dead_owners_only(void **state)
     assert_int_equal(seen.jobs[0].id.bytes[0], 3);
     assert_int_equal(seen.jobs[1].id.bytes[0], 1);
     assert_int_equal(seen.jobs[2].id.bytes[0], 2);
-    assert_true(seen.jobs[0].owner.id == self.id);
-    assert_true(seen.jobs[0].owner.start == self.start);
+    /* Who ran it before is told: what was not to outlive that process ends here. */
+    assert_true(seen.jobs[0].owner.id == dead.id);
+    assert_true(seen.jobs[1].owner.id == self.id);
     seen = adopt(fixture->db, dead);
     assert_int_equal(seen.job_count, 0);
     reopen(fixture);

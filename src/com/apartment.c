@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Waiting in a single-threaded apartment. The helper thread works on the caller's stack, which
+ * stays until that thread is gone.
+ */
+#include "com/apartment.h"
+
+#include <objbase.h>
+
+#include "com/com_object.h"
+
+struct helper
+{
+    com_call_fn function;
+    void *ctx;
+    HRESULT hr;
+};
+
+static BOOL is_single_threaded(void)
+{
+    APTTYPEQUALIFIER qualifier;
+    APTTYPE type;
+
+    /* Fails on a thread without an apartment: nobody calls into that one. */
+    if (FAILED(CoGetApartmentType(&type, &qualifier)))
+        return FALSE;
+    if (type == APTTYPE_NA)
+        return qualifier == APTTYPEQUALIFIER_NA_ON_STA ||
+               qualifier == APTTYPEQUALIFIER_NA_ON_MAINSTA;
+    return type == APTTYPE_STA || type == APTTYPE_MAINSTA;
+}
+
+static DWORD WINAPI helper_main(void *ctx)
+{
+    struct helper *helper = ctx;
+    HRESULT entered = CoInitializeEx(NULL, COINIT_MULTITHREADED);
+
+    helper->hr = helper->function(helper->ctx);
+    if (SUCCEEDED(entered))
+        CoUninitialize();
+    return 0;
+}
+
+HRESULT com_call_and_pump(com_call_fn function, void *ctx)
+{
+    struct helper helper = {function, ctx, E_UNEXPECTED};
+    HANDLE thread;
+    DWORD index;
+
+    if (!is_single_threaded())
+        return function(ctx);
+    /* A call that is let in may release the client's last object of ours. */
+    com_module_add();
+    if ((thread = CreateThread(NULL, 0, helper_main, &helper, 0, NULL)))
+    {
+        /* Also when COM cannot wait, the helper must be gone before its struct is. */
+        if (CoWaitForMultipleHandles(0, INFINITE, 1, &thread, &index) != S_OK)
+            (void)WaitForSingleObject(thread, INFINITE);
+        (void)CloseHandle(thread);
+    }
+    else
+        helper.hr = do_hr_from_win32(GetLastError());
+    com_module_remove();
+    return helper.hr;
+}
