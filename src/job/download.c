@@ -45,10 +45,11 @@ enum do_download_state do_download_state_of(const struct do_job *job)
 {
     switch (job->state)
     {
+    case DO_JOB_TRANSIENT_ERROR:
+        return job->blocked ? DO_DOWNLOAD_PAUSED : DO_DOWNLOAD_TRANSFERRING;
     case DO_JOB_QUEUED:
     case DO_JOB_CONNECTING:
     case DO_JOB_TRANSFERRING:
-    case DO_JOB_TRANSIENT_ERROR:
         return DO_DOWNLOAD_TRANSFERRING;
     case DO_JOB_SUSPENDED:
         return job->file_count ? DO_DOWNLOAD_PAUSED : DO_DOWNLOAD_CREATED;
@@ -84,6 +85,9 @@ void do_download_get_status(struct do_job *job, struct do_download_status *statu
         status->error = job->record.error;
         status->extended_error = job->extended_error;
     }
+    /* A stop that heals by itself is no error. */
+    if (job->state == DO_JOB_TRANSIENT_ERROR && job->blocked)
+        status->extended_error = job->record.error;
     if (job->file_count)
     {
         file = job->files[0];
@@ -625,7 +629,7 @@ static HRESULT wait_for_end(struct do_job *job)
     HRESULT error;
 
     do_mutex_lock(&job->lock);
-    while ((state = do_download_state_of(job)) == DO_DOWNLOAD_TRANSFERRING)
+    while ((state = do_download_state_of(job)) == DO_DOWNLOAD_TRANSFERRING || job->blocked)
         do_cond_wait(&job->state_changed, &job->lock);
     error = job->state == DO_JOB_ERROR ? job->record.error : S_OK;
     do_mutex_unlock(&job->lock);
@@ -673,6 +677,9 @@ static HRESULT act(struct do_job *job, enum do_download_call call)
     do_job_begin_call(job);
     do_mutex_lock(&job->lock);
     action = do_download_action_of(do_download_state_of(job), call);
+    /* It must not go on by itself when what stopped it is over. */
+    if (call == DO_DOWNLOAD_PAUSE && job->blocked)
+        action = DO_ACTION_PAUSE;
     do_mutex_unlock(&job->lock);
     switch (action)
     {

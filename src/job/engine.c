@@ -50,6 +50,7 @@ void do_engine_config_init(struct do_engine_config *config)
     config->retry_max_ms = 30000;
     config->max_age_s = 30 * 24 * 3600;
     config->filetime = do_clock_filetime;
+    config->network_look_ms = 30000;
 }
 
 static void set_slot(enum slot_state state, struct do_engine *engine, uint32_t references)
@@ -98,6 +99,7 @@ static void release_jobs(struct do_engine *engine)
  */
 static void destroy_engine(struct do_engine *engine)
 {
+    do_conditions_destroy(engine->conditions);
     do_writer_destroy(engine->env.writer);
     do_recorder_destroy(engine->env.recorder);
     do_loop_destroy(engine->env.loop);
@@ -256,7 +258,9 @@ static HRESULT create_engine(const struct do_engine_config *config, struct do_en
     created->env.thread_ends = config->delivery_ends;
     do_loop_op_init(&created->quit_op, on_quit, created);
     do_timer_init(&created->age_timer, on_age_timer, created);
-    if (FAILED(hr = open_database(created, config->database_path)) ||
+    if (FAILED(hr = do_conditions_create(
+                   created, config->network_cost, config->network_look_ms, &created->conditions)) ||
+        FAILED(hr = open_database(created, config->database_path)) ||
         FAILED(hr = do_loop_create(&created->env.loop)) ||
         FAILED(hr = do_block_pool_create(config->block_count, &created->env.pool)) ||
         FAILED(hr = do_writer_create(created->env.pool, NULL, &created->env.writer)) ||
@@ -469,6 +473,13 @@ static struct do_job *first_queued(const struct do_engine *engine)
             best = job;
     }
     return best;
+}
+
+void do_engine_apply_conditions_on_loop(struct do_engine *engine)
+{
+    DO_LIST_FOR_EACH (link, &engine->jobs)
+        do_job_apply_conditions_on_loop(DO_LIST_ENTRY(link, struct do_job, link));
+    do_engine_schedule_on_loop(engine);
 }
 
 void do_engine_schedule_on_loop(struct do_engine *engine)

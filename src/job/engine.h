@@ -13,6 +13,7 @@
 
 #include "base/guid.h"
 #include "base/hr.h"
+#include "job/conditions.h"
 #include "job/job.h"
 
 struct do_engine;
@@ -34,6 +35,8 @@ struct do_engine_config
     uint64_t (*filetime)(void);    /* the clock that jobs are dated by; UTC now as a FILETIME */
     void (*delivery_begins)(void); /* on each delivery thread, or NULL */
     void (*delivery_ends)(void);
+    void (*network_cost)(struct do_network_cost *cost); /* may block; NULL = never restricted */
+    uint32_t network_look_ms;
     /* A listener for a stored job that names a class to be told (16 bytes), or NULL. */
     HRESULT (*class_listener)(const unsigned char *class_id, struct do_listener **listener);
 };

@@ -255,6 +255,25 @@ static void go_on_on_loop(void *ctx)
         do_job_store_on_loop(job);
 }
 
+/*
+ * A job that is over writes to no stream: a client that keeps the job does not keep its streams
+ * alive, and a stream that keeps the job makes no circle. On the caller's thread, as clients want.
+ * A download's stream is the job's, and may be where this call comes from.
+ */
+static void release_streams(struct do_job *job)
+{
+    for (size_t i = 0; i < job->file_count && !do_job_is_download(job); i++)
+    {
+        struct do_stream *stream;
+
+        do_mutex_lock(&job->lock);
+        stream = job->files[i]->stream;
+        job->files[i]->stream = NULL;
+        do_mutex_unlock(&job->lock);
+        do_stream_release(stream);
+    }
+}
+
 /* S_OK, or DO_HR_S_UNABLE_TO_DELETE_FILES. */
 static HRESULT leave_queue(struct do_job *job, enum do_job_state final_state, HRESULT error)
 {
@@ -263,6 +282,7 @@ static HRESULT leave_queue(struct do_job *job, enum do_job_state final_state, HR
     HRESULT hr = do_job_discard_files(job) ? S_OK : DO_HR_S_UNABLE_TO_DELETE_FILES;
 
     do_loop_call(loop_of(job), leave_queue_on_loop, &change);
+    release_streams(job);
     return hr;
 }
 

@@ -381,10 +381,13 @@ static void set_value_on_loop(void *ctx)
     struct do_job_change *change = ctx;
     const struct file_change *file_change = change->result;
     struct do_job_file *file = file_change->file;
+    enum do_job_state next;
 
-    if (FAILED(change->hr = file_change->setting.id == DO_FILE_PROP_VALIDATION
-                                ? S_OK
-                                : check_suspended(change->job)))
+    if (file_change->setting.id == DO_FILE_PROP_VALIDATION)
+        change->hr = do_job_state_after_call(change->job->state, DO_CALL_SET, &next);
+    else
+        change->hr = check_suspended(change->job);
+    if (FAILED(change->hr))
         return;
     if (SUCCEEDED(change->hr = do_job_file_change_values_on_loop(file, &file_change->setting, 1)))
         do_job_touch_on_loop(change->job);

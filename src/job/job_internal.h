@@ -9,6 +9,7 @@
 
 #include "base/backoff.h"
 #include "base/list.h"
+#include "job/conditions.h"
 #include "job/download.h"
 #include "job/engine.h"
 #include "job/job.h"
@@ -54,6 +55,7 @@ struct do_job
     size_t file_count;
     size_t file_capacity;
     struct do_cond state_changed;
+    bool blocked;             /* the network's cost is not what the client allows */
     HRESULT extended_error;   /* of a download: what stands behind its error */
     struct do_stream *stream; /* of a download, until its file has it; one reference */
 
@@ -85,6 +87,7 @@ struct do_engine
     struct do_transfer_env env;
     struct do_thread *thread;
     struct do_notifier *notifier;
+    struct do_conditions *conditions;
     struct do_process process;
     char *stream_target; /* env.stream_target */
     struct do_loop_op quit_op;
@@ -99,6 +102,9 @@ struct do_engine
 
 /** Lets queued jobs run while there is room, the most important and oldest first. */
 void do_engine_schedule_on_loop(struct do_engine *engine);
+
+/** Stops jobs that may no longer use the network, and lets those go on that may again. */
+void do_engine_apply_conditions_on_loop(struct do_engine *engine);
 
 /* job.c */
 
@@ -197,6 +203,9 @@ void do_job_store_on_loop(struct do_job *job);
 
 /** Begins or goes on to transfer: called by the scheduler. */
 void do_job_run_on_loop(struct do_job *job);
+
+/** Looks at the network's cost: blocks the job, or lets it go on. */
+void do_job_apply_conditions_on_loop(struct do_job *job);
 
 /** Ends all activity of the job: timers, transfer attempt. The transfer object stays. */
 void do_job_halt_on_loop(struct do_job *job);

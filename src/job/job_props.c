@@ -291,6 +291,8 @@ static void set_property_on_loop(void *ctx)
     do_job_store_on_loop(job);
     do_job_apply_timeout_on_loop(job);
     do_job_watch_bytes_on_loop(job);
+    do_job_apply_conditions_on_loop(job);
+    do_engine_schedule_on_loop(job->engine);
 }
 
 /* A paused download goes on elsewhere. */

@@ -31,7 +31,7 @@ static void take_or_give_back(struct do_job *job)
 {
     struct do_engine *engine = job->engine;
     bool active = do_job_state_is_active(job->state);
-    bool needs_slot = active && job->state != DO_JOB_QUEUED;
+    bool needs_slot = active && job->state != DO_JOB_QUEUED && !job->blocked;
 
     if (needs_slot != job->has_slot)
     {
@@ -130,6 +130,13 @@ static void set_active(struct do_job *job, bool active)
     do_mutex_unlock(&job->lock);
 }
 
+static void set_blocked(struct do_job *job, bool blocked)
+{
+    do_mutex_lock(&job->lock);
+    job->blocked = blocked;
+    do_mutex_unlock(&job->lock);
+}
+
 void do_job_halt_on_loop(struct do_job *job)
 {
     do_timer_cancel_on_loop(&job->retry_timer);
@@ -137,6 +144,7 @@ void do_job_halt_on_loop(struct do_job *job)
     do_timer_cancel_on_loop(&job->deadline_timer);
     do_timer_cancel_on_loop(&job->notice_timer);
     set_active(job, false);
+    set_blocked(job, false);
     if (job->transfer)
         do_transfer_stop_on_loop(job->transfer);
 }
@@ -458,14 +466,54 @@ static void run_next_file(struct do_job *job)
     do_transfer_start_on_loop(job->transfer);
 }
 
+/*
+ * The network costs what the client does not want to pay: the job stops, with the reason as a
+ * transient error, and goes on by itself.
+ */
+static void block(struct do_job *job, HRESULT reason)
+{
+    do_log(DO_LOG_INFO, DO_LOG_JOB, "a job waits: 0x%08x", (unsigned int)reason);
+    do_job_halt_on_loop(job);
+    set_blocked(job, true);
+    do_job_set_error_on_loop(job, reason, DO_ERROR_CONTEXT_NONE, NULL);
+    do_job_set_state_on_loop(job, DO_JOB_TRANSIENT_ERROR);
+}
+
+void do_job_apply_conditions_on_loop(struct do_job *job)
+{
+    HRESULT hr;
+
+    if (!do_job_state_is_active(job->state) || job->halted)
+        return;
+    hr = do_conditions_check_on_loop(job->engine->conditions, job);
+    if (FAILED(hr) && job->has_slot)
+        block(job, hr);
+    else if (SUCCEEDED(hr) && job->blocked)
+    {
+        set_blocked(job, false);
+        clear_error(job);
+        do_job_set_state_on_loop(job, DO_JOB_QUEUED);
+    }
+}
+
 static void on_retry_timer(void *ctx)
 {
-    do_job_run_on_loop(ctx);
+    struct do_job *job = ctx;
+
+    do_job_run_on_loop(job);
+    do_engine_schedule_on_loop(job->engine);
 }
 
 void do_job_run_on_loop(struct do_job *job)
 {
+    HRESULT hr = do_conditions_check_on_loop(job->engine->conditions, job);
+
     assert(do_job_state_is_active(job->state));
+    if (FAILED(hr))
+    {
+        block(job, hr);
+        return;
+    }
     /* The time in the queue is no time without progress. */
     if (job->state == DO_JOB_QUEUED)
         do_job_reset_progress_clock_on_loop(job);

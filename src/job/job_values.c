@@ -183,6 +183,8 @@ static void set_values_on_loop(void *ctx)
         return;
     do_job_set_deadline_on_loop(job);
     do_job_touch_on_loop(job);
+    do_job_apply_conditions_on_loop(job);
+    do_engine_schedule_on_loop(job->engine);
 }
 
 HRESULT do_job_set_values(struct do_job *job, const struct do_setting *settings, size_t count)
