@@ -135,7 +135,8 @@ HRESULT com_client_pointer_get(const struct com_client_pointer *pointer, void **
 bool com_client_is_gone(HRESULT hr)
 {
     static const HRESULT gone[] = {RPC_E_DISCONNECTED, RPC_E_SERVER_DIED, RPC_E_SERVER_DIED_DNE,
-        CO_E_OBJNOTCONNECTED, (HRESULT)0x800706BA /* RPC_S_SERVER_UNAVAILABLE */};
+        CO_E_OBJNOTCONNECTED, (HRESULT)0x800706BA /* RPC_S_SERVER_UNAVAILABLE */,
+        (HRESULT)0x800706B5 /* RPC_S_UNKNOWN_IF: Wine, of an apartment that has ended */};
 
     for (size_t i = 0; i < DO_COUNT_OF(gone); i++)
     {

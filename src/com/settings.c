@@ -15,6 +15,7 @@
 #include "com/apartment.h"
 #include "com/callback.h"
 #include "com/com_object.h"
+#include "com/network_cost.h"
 #include "plat/plat.h"
 
 static HANDLE log_handle = INVALID_HANDLE_VALUE;
@@ -134,6 +135,7 @@ HRESULT com_get_engine(struct do_engine **engine)
         return hr;
     do_engine_config_init(&config);
     config.database_path = path;
+    config.network_cost = com_network_cost;
     config.delivery_begins = delivery_begins;
     config.delivery_ends = delivery_ends;
     config.class_listener = class_listener;

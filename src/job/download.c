@@ -124,14 +124,16 @@ void do_download_post_progress_on_loop(struct do_job *job)
     uint64_t percent = do_values_number(values, DO_PROP_CALLBACK_PERCENT, 0);
     uint64_t seconds = do_values_number(values, DO_PROP_CALLBACK_SECONDS, percent ? UINT32_MAX : 1);
     struct do_download_status status;
+    uint64_t threshold;
     uint64_t step;
 
     do_download_get_status(job, &status);
     if (status.bytes_transferred == job->told_bytes)
         return;
     step = status.bytes_transferred - job->told_bytes;
+    threshold = status.bytes_total / 100 * percent + status.bytes_total % 100 * percent / 100;
     if (do_loop_now_on_loop(loop_of(job)) - job->told_ms >= seconds * 1000 ||
-        (percent && status.bytes_total && step >= status.bytes_total / 100 * percent))
+        (percent && status.bytes_total && step >= threshold))
         do_download_post_status_on_loop(job);
 }
 
@@ -167,6 +169,8 @@ static HRESULT check_start(struct do_job *job, const struct wanted *wanted)
         return E_INVALIDARG;
     if (FAILED(hr = do_plan_check_ranges(wanted->ranges, wanted->count, size)))
         return hr;
+    if (wanted->count && needs_whole(job))
+        return DO_E_DOWNLOAD_RANGES_UNEXPECTED;
     if (do_values_number(values, DO_PROP_INTEGRITY_MANDATORY, 0) &&
         !do_values_text(values, DO_PROP_INTEGRITY_INFO))
         return DO_E_INTEGRITYCHECKINFO_UNSPECIFIED;
@@ -201,60 +205,60 @@ static HRESULT make_directory_of(const char *path)
     return hr;
 }
 
-struct same_path
+struct earlier
 {
     struct do_job *job;
-    const char *path;
     struct do_job *other; /* with an outer reference */
 };
 
-static bool has_path(const struct do_job *job, const char *path)
+/* Whether the other one, which has begun, writes to the same path and began first. */
+static bool is_earlier(const struct do_job *job, const struct do_job *other)
 {
-    const char *own = do_values_text(&job->record.values, DO_PROP_LOCAL_PATH);
+    const char *path = do_values_text(&job->record.values, DO_PROP_LOCAL_PATH);
+    const char *other_path = do_values_text(&other->record.values, DO_PROP_LOCAL_PATH);
 
-    return do_job_is_download(job) && job->file_count && own && do_str_equal_nocase(own, path);
+    return do_job_is_download(other) && other->file_count && path && other_path &&
+           other->files[0]->record.row_id < job->files[0]->record.row_id &&
+           do_str_equal_nocase(path, other_path);
 }
 
-static void find_same_path_on_loop(void *ctx)
+static void find_earlier_on_loop(void *ctx)
 {
-    struct same_path *same = ctx;
+    struct earlier *earlier = ctx;
 
-    DO_LIST_FOR_EACH (link, &same->job->engine->jobs)
+    DO_LIST_FOR_EACH (link, &earlier->job->engine->jobs)
     {
-        struct do_job *job = DO_LIST_ENTRY(link, struct do_job, link);
+        struct do_job *other = DO_LIST_ENTRY(link, struct do_job, link);
 
-        if (job != same->job && has_path(job, same->path))
+        if (other != earlier->job && is_earlier(earlier->job, other))
         {
-            same->other = do_job_acquire(job);
+            earlier->other = do_job_acquire(other);
             return;
         }
     }
 }
 
-/* A later download to the same path ends the earlier one. (Source: the DO SDK's tests.) */
-static void abort_others(struct do_job *job, const char *path)
+/*
+ * A later download to the same path ends the earlier one. (Source: the DO SDK's tests.) Of two that
+ * start at the same time the one whose file was added first ends: only the other waits for it.
+ */
+static void abort_earlier(struct do_job *job)
 {
     for (;;)
     {
-        struct same_path same = {job, path, NULL};
+        struct earlier earlier = {job, NULL};
         HRESULT hr;
 
-        do_loop_call(loop_of(job), find_same_path_on_loop, &same);
-        if (!same.other)
+        do_loop_call(loop_of(job), find_earlier_on_loop, &earlier);
+        if (!earlier.other)
             return;
         do_log(DO_LOG_INFO, DO_LOG_JOB, "a download ends, another one has its path");
-        hr = do_job_cancel(same.other);
-        do_job_release(same.other);
-        if (FAILED(hr))
+        hr = do_download_abort(earlier.other);
+        do_job_release(earlier.other);
+        /* It may just have ended by itself. */
+        if (FAILED(hr) && hr != DO_E_INVALID_STATE)
             return;
     }
-}
-
-static HRESULT write_to_stream(void *ctx, const void *data, size_t length)
-{
-    struct do_stream *stream = ctx;
-
-    return stream->class->write(stream, data, length);
 }
 
 /* Whether a stream's bytes must lie in a file first, since they cannot be used as they come. */
@@ -298,20 +302,13 @@ static HRESULT attach_stream(struct do_job *job, struct do_job_file *file)
     if (FAILED(hr = create_stream_writer(job)))
         return hr;
     if (!needs_spool(job) &&
-        FAILED(hr = do_part_file_create_stream(write_to_stream, job->stream, &file->part)))
+        FAILED(hr = do_part_file_create_stream(do_job_file_write_to_stream, file, &file->part)))
         return hr;
     do_mutex_lock(&job->lock);
     do_stream_release(file->stream);
     file->stream = do_stream_acquire(job->stream);
     do_mutex_unlock(&job->lock);
     return hr;
-}
-
-static void attach_stream_on_loop(void *ctx)
-{
-    struct do_job_change *change = ctx;
-
-    change->hr = attach_stream(change->job, change->job->files[0]);
 }
 
 /* The values of a file that a download keeps at itself. */
@@ -332,18 +329,23 @@ static HRESULT copy_values(struct do_job *job, struct do_job_file *file)
     for (size_t i = 0; i < DO_COUNT_OF(rows); i++)
     {
         const struct do_value *value = do_values_get(&job->record.values, (uint32_t)rows[i].from);
+        const struct do_value *copy = do_values_get(&file->record.values, (uint32_t)rows[i].to);
 
-        if (value)
+        if (value && (!copy || !do_value_equal(value, copy)))
             settings[count++] = (struct do_setting){(uint32_t)rows[i].to, *value};
     }
     return do_job_file_change_values_on_loop(file, settings, count);
 }
 
-static void copy_values_on_loop(void *ctx)
+/* Before each run, since a start that failed here is repeated: what the file must have. */
+static void prepare_on_loop(void *ctx)
 {
     struct do_job_change *change = ctx;
+    struct do_job *job = change->job;
+    struct do_job_file *file = job->files[0];
 
-    change->hr = copy_values(change->job, change->job->files[0]);
+    if (SUCCEEDED(change->hr = copy_values(job, file)) && !file->part)
+        change->hr = attach_stream(job, file);
 }
 
 static HRESULT run(struct do_job *job, do_loop_fn function, void *result)
@@ -352,6 +354,13 @@ static HRESULT run(struct do_job *job, do_loop_fn function, void *result)
 
     do_loop_call(loop_of(job), function, &change);
     return change.hr;
+}
+
+static HRESULT prepare_and_resume(struct do_job *job)
+{
+    HRESULT hr = run(job, prepare_on_loop, NULL);
+
+    return SUCCEEDED(hr) ? do_job_resume_in_call(job) : hr;
 }
 
 static HRESULT add_file(struct do_job *job, const struct wanted *wanted)
@@ -393,33 +402,43 @@ static HRESULT begin(struct do_job *job, const struct wanted *wanted)
     HRESULT hr;
 
     if (SUCCEEDED(hr = run(job, check_start_on_loop, &check)) && check.path)
-    {
         hr = make_directory_of(check.path);
-        if (SUCCEEDED(hr))
-            abort_others(job, check.path);
-    }
     do_free(check.path);
-    if (SUCCEEDED(hr) && SUCCEEDED(hr = add_file(job, wanted)) &&
-        SUCCEEDED(hr = run(job, copy_values_on_loop, NULL)) &&
-        SUCCEEDED(hr = run(job, attach_stream_on_loop, NULL)))
-        hr = do_job_resume_in_call(job);
-    return hr;
+    if (FAILED(hr) || FAILED(hr = add_file(job, wanted)))
+        return hr;
+    abort_earlier(job);
+    return prepare_and_resume(job);
 }
 
 /* Later starts */
 
-static bool equal_ranges(const struct do_file_record *record, const struct wanted *wanted)
+/* Where the ranges of the latest portion begin in the list; those before it have ends. */
+static size_t first_of_portion(const struct do_job_file *file)
 {
-    return record->range_count == wanted->count &&
-           (!wanted->count ||
-               !memcmp(record->ranges, wanted->ranges, wanted->count * sizeof(*wanted->ranges)));
+    const struct do_file_record *record = &file->record;
+    uint64_t portion = portion_of(file);
+    size_t first = 0;
+
+    for (uint64_t local = 0; local < portion && first < record->range_count; first++)
+        local += record->ranges[first].end - record->ranges[first].begin;
+    return first;
+}
+
+static bool equal_ranges(const struct do_job_file *file, const struct wanted *wanted)
+{
+    const struct do_file_record *record = &file->record;
+    size_t first = first_of_portion(file);
+
+    return record->range_count - first == wanted->count &&
+           (!wanted->count || !memcmp(record->ranges + first, wanted->ranges,
+                                  wanted->count * sizeof(*wanted->ranges)));
 }
 
 static void compare_on_loop(void *ctx)
 {
     struct do_job_change *change = ctx;
 
-    change->hr = equal_ranges(&change->job->files[0]->record, change->argument) ? S_OK : S_FALSE;
+    change->hr = equal_ranges(change->job->files[0], change->argument) ? S_OK : S_FALSE;
 }
 
 static HRESULT compare(struct do_job *job, const struct wanted *wanted)
@@ -430,87 +449,169 @@ static HRESULT compare(struct do_job *job, const struct wanted *wanted)
     return change.hr;
 }
 
+/* Another list of ranges for a file; anew: and nothing of what it has. */
 struct new_plan
 {
-    struct do_range *ranges; /* taken when the change succeeds */
+    struct do_range *ranges; /* taken when the change succeeds; then the old ones */
     size_t count;
     uint64_t portion;
     bool anew;
+    struct do_part_file *old_part; /* anew: to be deleted */
 };
 
-/* The file gets another list of ranges; anew: and nothing of what it has. */
-static HRESULT change_plan(struct do_job_file *file, struct new_plan *plan)
+static void swap_ranges(struct do_file_record *record, struct new_plan *plan)
 {
-    const struct do_setting settings[] = {
-        {DO_FILE_PROP_PORTION,
-            plan->portion ? do_value_of_number(plan->portion) : do_value_of_text(NULL)},
-        {DO_FILE_PROP_PLAIN_SIZE, do_value_of_text(NULL)},
-    };
-    struct do_file_record *record = &file->record;
-    struct do_range *old_ranges = record->ranges;
-    size_t old_count = record->range_count;
-    HRESULT hr;
+    struct do_range *ranges = record->ranges;
+    size_t count = record->range_count;
 
     record->ranges = plan->ranges;
     record->range_count = plan->count;
-    if (FAILED(hr = do_job_file_set_known_total(file)))
+    plan->ranges = ranges;
+    plan->count = count;
+}
+
+/* What the record says of bytes and of the object that they come from. */
+struct received
+{
+    char *temp_path;
+    char *etag;
+    char *last_modified;
+    uint64_t remote_size;
+    struct do_range_set set;
+    bool transferred;
+};
+
+static struct received take_received(struct do_file_record *record)
+{
+    struct received received = {record->temp_path, record->etag, record->last_modified,
+        record->remote_size, record->received, record->transferred};
+
+    record->temp_path = NULL;
+    record->etag = NULL;
+    record->last_modified = NULL;
+    record->remote_size = DO_SIZE_UNKNOWN;
+    do_range_set_init(&record->received);
+    record->transferred = false;
+    return received;
+}
+
+static void put_received(struct do_file_record *record, const struct received *received)
+{
+    record->temp_path = received->temp_path;
+    record->etag = received->etag;
+    record->last_modified = received->last_modified;
+    record->remote_size = received->remote_size;
+    record->received = received->set;
+    record->transferred = received->transferred;
+}
+
+static void finish_received(struct received *received)
+{
+    do_free(received->temp_path);
+    do_free(received->etag);
+    do_free(received->last_modified);
+    do_range_set_finish(&received->set);
+}
+
+static HRESULT store_plan(struct do_job_file *file, uint64_t portion)
+{
+    const struct do_setting settings[] = {
+        {DO_FILE_PROP_PORTION, portion ? do_value_of_number(portion) : do_value_of_text(NULL)},
+        {DO_FILE_PROP_PLAIN_SIZE, do_value_of_text(NULL)},
+    };
+    HRESULT hr;
+
+    if (FAILED(hr = do_job_file_set_known_total(file)) ||
+        FAILED(hr = do_queue_db_update_file(file->job->engine->env.db, &file->record)))
+        return hr;
+    return do_job_file_change_values_on_loop(file, settings, DO_COUNT_OF(settings));
+}
+
+/* All or nothing. */
+static HRESULT change_plan(struct do_job_file *file, struct new_plan *plan)
+{
+    struct do_file_record *record = &file->record;
+    uint64_t old_portion = portion_of(file);
+    bool was_transferred = record->transferred;
+    struct received received;
+    HRESULT hr;
+
+    swap_ranges(record, plan);
+    if (plan->anew)
+        received = take_received(record);
+    record->transferred = false;
+    if (FAILED(hr = store_plan(file, plan->portion)))
     {
-        record->ranges = old_ranges;
-        record->range_count = old_count;
-        (void)do_job_file_set_known_total(file);
+        swap_ranges(record, plan);
+        if (plan->anew)
+            put_received(record, &received);
+        record->transferred = was_transferred;
+        (void)store_plan(file, old_portion);
         return hr;
     }
-    plan->ranges = NULL;
-    do_free(old_ranges);
-    record->transferred = false;
     do_progress_set_flags(&file->progress, false, false);
     if (plan->anew)
     {
-        do_range_set_clear(&record->received);
-        (void)do_str_assign(&record->temp_path, NULL);
-        (void)do_str_assign(&record->etag, NULL);
-        (void)do_str_assign(&record->last_modified, NULL);
-        record->remote_size = DO_SIZE_UNKNOWN;
+        finish_received(&received);
         do_progress_set_transferred(&file->progress, 0);
-        (void)do_job_file_set_known_total(file);
+        plan->old_part = file->part;
+        file->part = NULL;
     }
-    if (FAILED(hr = do_job_file_change_values_on_loop(file, settings, DO_COUNT_OF(settings))))
-        return hr;
-    return do_queue_db_update_file(file->job->engine->env.db, record);
+    do_job_set_error_on_loop(file->job, S_OK, DO_ERROR_CONTEXT_NONE, NULL);
+    do_job_set_state_on_loop(file->job, DO_JOB_SUSPENDED);
+    return S_OK;
 }
 
 static void change_plan_on_loop(void *ctx)
 {
     struct do_job_change *change = ctx;
-    struct do_job_file *file = change->job->files[0];
-    struct new_plan *plan = change->result;
 
-    change->hr = change_plan(file, plan);
-    /* A stream goes on where it is; what comes now is the beginning of something else. */
-    if (SUCCEEDED(change->hr) && plan->anew)
-        change->hr = attach_stream(change->job, file);
-    if (SUCCEEDED(change->hr))
-    {
-        do_job_set_error_on_loop(change->job, S_OK, DO_ERROR_CONTEXT_NONE, NULL);
-        do_job_set_state_on_loop(change->job, DO_JOB_SUSPENDED);
-    }
+    change->hr = change_plan(change->job->files[0], change->result);
 }
 
+/* What a halted download still has on its way, to the recorder or into the stream. */
+static void await_rest(struct do_job *job)
+{
+    const struct do_job_file *file = do_job_get_file(job, 0);
+
+    do_job_drain_recorder(job);
+    if (file->part && do_part_file_is_stream(file->part))
+        (void)do_part_file_wait_stream(file->part);
+}
+
+static HRESULT check_later(const struct wanted *wanted, uint64_t size)
+{
+    if (wanted->count > DO_JOB_RANGE_LIMIT)
+        return E_INVALIDARG;
+    return do_plan_check_ranges(wanted->ranges, wanted->count, size);
+}
+
+/* A stream goes on where it is; what comes now is the beginning of something else. */
 static HRESULT restart(struct do_job *job, const struct wanted *wanted)
 {
-    struct new_plan plan = {NULL, wanted->count, 0, true};
+    struct new_plan plan = {NULL, wanted->count, 0, true, NULL};
     HRESULT hr;
 
-    if (FAILED(hr = do_plan_check_ranges(wanted->ranges, wanted->count, DO_SIZE_UNKNOWN)))
+    if (FAILED(hr = check_later(wanted, DO_SIZE_UNKNOWN)))
         return hr;
     if (wanted->count &&
         !(plan.ranges = do_memdup(wanted->ranges, wanted->count * sizeof(*wanted->ranges))))
         return E_OUTOFMEMORY;
-    do_job_discard_files(job);
-    if (SUCCEEDED(hr = run(job, change_plan_on_loop, &plan)))
-        hr = do_job_resume_in_call(job);
+    /* The network may stop it, with its transfer as it was. */
+    if (do_job_state_is_active(do_job_get_state(job)))
+        hr = do_job_suspend_in_call(job);
+    if (SUCCEEDED(hr))
+    {
+        await_rest(job);
+        hr = run(job, change_plan_on_loop, &plan);
+    }
+    if (plan.old_part)
+    {
+        do_part_file_discard(plan.old_part);
+        do_part_file_release(plan.old_part);
+    }
     do_free(plan.ranges);
-    return hr;
+    return SUCCEEDED(hr) ? prepare_and_resume(job) : hr;
 }
 
 /* The ranges so far, the whole object as one range, and the new ones behind them. */
@@ -522,6 +623,8 @@ static HRESULT join_ranges(
     const struct do_range *old = record->range_count ? record->ranges : &whole;
     size_t old_count = record->range_count ? record->range_count : 1;
 
+    if (wanted->count > DO_JOB_RANGE_LIMIT - old_count)
+        return E_INVALIDARG;
     if (!(plan->ranges = do_alloc_array(old_count + wanted->count, sizeof(*plan->ranges))))
         return E_OUTOFMEMORY;
     memcpy(plan->ranges, old, old_count * sizeof(*old));
@@ -541,11 +644,10 @@ static void append_on_loop(void *ctx)
 {
     struct do_job_change *change = ctx;
     struct do_job_file *file = change->job->files[0];
-    struct new_plan plan = {NULL, 0, 0, false};
+    struct new_plan plan = {NULL, 0, 0, false, NULL};
 
-    change->hr = join_ranges(file, change->argument, &plan);
-    if (SUCCEEDED(change->hr) && SUCCEEDED(change->hr = change_plan(file, &plan)))
-        do_job_set_state_on_loop(change->job, DO_JOB_SUSPENDED);
+    if (SUCCEEDED(change->hr = join_ranges(file, change->argument, &plan)))
+        change->hr = change_plan(file, &plan);
     do_free(plan.ranges);
 }
 
@@ -554,12 +656,11 @@ static HRESULT append(struct do_job *job, const struct wanted *wanted)
     struct do_job_change change = {job, wanted, NULL, S_OK};
     HRESULT hr;
 
-    if (FAILED(hr = do_plan_check_ranges(wanted->ranges, wanted->count,
-                   do_job_file_get_total_size(do_job_get_file(job, 0)))))
+    if (FAILED(hr = check_later(wanted, do_job_file_get_total_size(do_job_get_file(job, 0)))))
         return hr;
-    do_job_drain_recorder(job);
+    await_rest(job);
     do_loop_call(loop_of(job), append_on_loop, &change);
-    return SUCCEEDED(change.hr) ? do_job_resume_in_call(job) : change.hr;
+    return SUCCEEDED(change.hr) ? prepare_and_resume(job) : change.hr;
 }
 
 /* The bytes of a paused download were taken away: it says so by its status. */
@@ -577,12 +678,15 @@ static HRESULT resume(struct do_job *job)
 {
     struct do_job_file *file = do_job_get_file(job, 0);
 
-    do_job_drain_recorder(job);
+    /* What the network stops has its file open, and is told to try at once. */
+    if (do_job_state_is_active(do_job_get_state(job)))
+        return do_job_resume_in_call(job);
+    await_rest(job);
     if (file->part && !do_part_file_is_stream(file->part) &&
         !do_file_exists(do_part_file_path(file->part)) &&
         do_progress_snapshot(&file->progress).bytes_transferred)
         return run(job, vanished_on_loop, NULL);
-    return do_job_resume_in_call(job);
+    return prepare_and_resume(job);
 }
 
 static HRESULT start_in_call(
@@ -595,7 +699,7 @@ static HRESULT start_in_call(
     action = do_download_action_of(do_download_state_of(job), call);
     only_whole = needs_whole(job);
     do_mutex_unlock(&job->lock);
-    if (wanted->count && only_whole && action != DO_ACTION_REFUSE)
+    if (wanted->count && only_whole && (action == DO_ACTION_CHANGE || action == DO_ACTION_APPEND))
         return DO_E_DOWNLOAD_RANGES_UNEXPECTED;
     switch (action)
     {
@@ -646,20 +750,44 @@ static bool is_blocking(struct do_job *job)
     return blocking;
 }
 
+/* Whether a start sets something going that stands still. */
+static bool will_run(struct do_job *job, enum do_download_call call)
+{
+    enum do_download_action action;
+
+    do_mutex_lock(&job->lock);
+    action = do_download_action_of(do_download_state_of(job), call);
+    do_mutex_unlock(&job->lock);
+    switch (action)
+    {
+    case DO_ACTION_BEGIN:
+    case DO_ACTION_RESUME:
+    case DO_ACTION_CHANGE:
+    case DO_ACTION_AGAIN:
+    case DO_ACTION_APPEND:
+        return true;
+    case DO_ACTION_REFUSE:
+    case DO_ACTION_NOTHING:
+    case DO_ACTION_COMPARE:
+    case DO_ACTION_PAUSE:
+    case DO_ACTION_FINALIZE:
+    case DO_ACTION_ABORT:
+        break;
+    }
+    return false;
+}
+
 HRESULT do_download_start(struct do_job *job, enum do_download_call call,
     const struct do_range *ranges, size_t range_count)
 {
     const struct wanted wanted = {ranges, range_count};
-    bool stopped;
     HRESULT hr;
 
-    do_mutex_lock(&job->lock);
-    stopped = do_download_state_of(job) != DO_DOWNLOAD_TRANSFERRING;
-    do_mutex_unlock(&job->lock);
     /* What the client is still to be told of is over. Not in the call: a callback may call us. */
-    if (stopped)
+    if (will_run(job, call))
         do_notify_flush(job->engine->notifier, job);
-    do_job_begin_call(job);
+    if (FAILED(hr = do_job_begin_call(job)))
+        return hr;
     hr = start_in_call(job, call, &wanted);
     do_job_end_call(job);
     if (SUCCEEDED(hr) && is_blocking(job))
@@ -672,9 +800,10 @@ HRESULT do_download_start(struct do_job *job, enum do_download_call call,
 static HRESULT act(struct do_job *job, enum do_download_call call)
 {
     enum do_download_action action;
-    HRESULT hr = S_OK;
+    HRESULT hr;
 
-    do_job_begin_call(job);
+    if (FAILED(hr = do_job_begin_call(job)))
+        return hr;
     do_mutex_lock(&job->lock);
     action = do_download_action_of(do_download_state_of(job), call);
     /* It must not go on by itself when what stopped it is over. */

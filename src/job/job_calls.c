@@ -23,13 +23,24 @@ static struct do_loop *loop_of(const struct do_job *job)
     return job->engine->env.loop;
 }
 
-void do_job_begin_call(struct do_job *job)
+HRESULT do_job_begin_call(struct do_job *job)
 {
+    uint64_t self = do_thread_current_id();
+    HRESULT hr = S_OK;
+
     do_mutex_lock(&job->lock);
-    while (job->call_running)
+    /* A client's stream that calls its own job from inside Complete would wait for itself. */
+    if (job->call_running && job->call_thread_id == self)
+        hr = DO_E_INVALID_STATE;
+    while (SUCCEEDED(hr) && job->call_running)
         do_cond_wait(&job->call_ended, &job->lock);
-    job->call_running = true;
+    if (SUCCEEDED(hr))
+    {
+        job->call_running = true;
+        job->call_thread_id = self;
+    }
     do_mutex_unlock(&job->lock);
+    return hr;
 }
 
 void do_job_end_call(struct do_job *job)
@@ -43,8 +54,10 @@ void do_job_end_call(struct do_job *job)
 HRESULT do_job_change(struct do_job *job, do_loop_fn function, const void *argument, void *result)
 {
     struct do_job_change change = {job, argument, result, S_OK};
+    HRESULT hr;
 
-    do_job_begin_call(job);
+    if (FAILED(hr = do_job_begin_call(job)))
+        return hr;
     do_loop_call(loop_of(job), function, &change);
     do_job_end_call(job);
     return change.hr;
@@ -218,7 +231,10 @@ static void leave_queue_on_loop(void *ctx)
 
     do_job_set_error_on_loop(job, leaving->error, DO_ERROR_CONTEXT_NONE, NULL);
     do_job_set_state_on_loop(job, leaving->final_state);
-    do_notify_set_listener(job->engine->notifier, job, NULL);
+    if (do_job_is_download(job))
+        do_notify_close(job->engine->notifier, job);
+    else
+        do_notify_set_listener(job->engine->notifier, job, NULL);
     do_list_remove(&job->link);
     do_job_release_inner(job);
     do_engine_schedule_on_loop(job->engine);
@@ -262,16 +278,21 @@ static void go_on_on_loop(void *ctx)
  */
 static void release_streams(struct do_job *job)
 {
-    for (size_t i = 0; i < job->file_count && !do_job_is_download(job); i++)
-    {
-        struct do_stream *stream;
+    struct do_stream *stream;
 
+    for (size_t i = 0; i < job->file_count; i++)
+    {
         do_mutex_lock(&job->lock);
         stream = job->files[i]->stream;
         job->files[i]->stream = NULL;
         do_mutex_unlock(&job->lock);
         do_stream_release(stream);
     }
+    do_mutex_lock(&job->lock);
+    stream = job->stream;
+    job->stream = NULL;
+    do_mutex_unlock(&job->lock);
+    do_stream_release(stream);
 }
 
 /* S_OK, or DO_HR_S_UNABLE_TO_DELETE_FILES. */
@@ -447,7 +468,8 @@ HRESULT do_job_resume(struct do_job *job)
 {
     HRESULT hr;
 
-    do_job_begin_call(job);
+    if (FAILED(hr = do_job_begin_call(job)))
+        return hr;
     hr = do_job_resume_in_call(job);
     do_job_end_call(job);
     return hr;
@@ -457,7 +479,8 @@ HRESULT do_job_suspend(struct do_job *job)
 {
     HRESULT hr;
 
-    do_job_begin_call(job);
+    if (FAILED(hr = do_job_begin_call(job)))
+        return hr;
     hr = do_job_suspend_in_call(job);
     do_job_end_call(job);
     return hr;
@@ -467,7 +490,8 @@ static HRESULT cancel(struct do_job *job, HRESULT error)
 {
     HRESULT hr;
 
-    do_job_begin_call(job);
+    if (FAILED(hr = do_job_begin_call(job)))
+        return hr;
     hr = do_job_cancel_in_call(job, error);
     do_job_end_call(job);
     return hr;
@@ -488,7 +512,8 @@ HRESULT do_job_complete(struct do_job *job)
 {
     HRESULT hr;
 
-    do_job_begin_call(job);
+    if (FAILED(hr = do_job_begin_call(job)))
+        return hr;
     hr = do_job_complete_in_call(job);
     do_job_end_call(job);
     return hr;

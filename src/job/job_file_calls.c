@@ -38,6 +38,15 @@ struct do_stream *do_job_file_get_stream(struct do_job_file *file)
     return stream;
 }
 
+HRESULT do_job_file_write_to_stream(void *ctx, const void *data, size_t length)
+{
+    struct do_stream *stream = do_job_file_get_stream(ctx);
+    HRESULT hr = stream ? stream->class->write(stream, data, length) : E_ABORT;
+
+    do_stream_release(stream);
+    return hr;
+}
+
 /* Reads of what the loop keeps. */
 
 struct file_read
@@ -98,6 +107,8 @@ static void read_temp_path_on_loop(void *ctx)
 
     bool saved = do_progress_snapshot(&read->file->progress).saved;
 
+    if (do_job_state_is_final(read->file->job->state))
+        saved = true;
     read->text = do_str_dup(record->temp_path && !saved ? record->temp_path : "");
     read->hr = read->text ? S_OK : E_OUTOFMEMORY;
 }
@@ -349,9 +360,13 @@ static void set_total_size_on_loop(void *ctx)
         return;
     }
     file->record.expected_size = file_change->size;
-    if (FAILED(change->hr = store_file(file)) ||
-        FAILED(change->hr = do_job_file_set_known_total(file)))
+    if (SUCCEEDED(change->hr = do_job_file_set_known_total(file)))
+        change->hr = store_file(file);
+    if (FAILED(change->hr))
+    {
         file->record.expected_size = old;
+        (void)do_job_file_set_known_total(file);
+    }
 }
 
 HRESULT do_job_file_set_total_size(struct do_job_file *file, uint64_t size)

@@ -314,7 +314,8 @@ HRESULT do_job_add_files(
 {
     HRESULT hr;
 
-    do_job_begin_call(job);
+    if (FAILED(hr = do_job_begin_call(job)))
+        return hr;
     hr = do_job_add_files_in_call(job, files, count, first);
     do_job_end_call(job);
     return hr;

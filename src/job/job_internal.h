@@ -44,6 +44,7 @@ struct do_job
     /* One call that changes the job at a time: under lock. */
     struct do_cond call_ended;
     bool call_running;
+    uint64_t call_thread_id;
 
     struct do_mailbox mailbox; /* notices to the client; the notifier's */
 
@@ -136,6 +137,9 @@ HRESULT do_job_check_files(const struct do_job *job);
 
 /* job_file_calls.c */
 
+/** A do_part_file_sink_fn whose ctx is a file: its client's stream; E_ABORT when that is gone. */
+HRESULT do_job_file_write_to_stream(void *ctx, const void *data, size_t length);
+
 /** Stores values of a file, all or none. */
 HRESULT do_job_file_change_values_on_loop(
     struct do_job_file *file, const struct do_setting *settings, size_t count);
@@ -177,8 +181,11 @@ void do_job_drain_recorder(struct do_job *job);
 /** Deletes the temporary files; false when one is in another program's hands. Likewise. */
 bool do_job_discard_files(struct do_job *job);
 
-/** Calls that change the job wait for one another between these two. Not on the loop. */
-void do_job_begin_call(struct do_job *job);
+/**
+ * Calls that change the job wait for one another between these two. Not on the loop.
+ * DO_E_INVALID_STATE when the thread is in such a call already, in a client's stream.
+ */
+HRESULT do_job_begin_call(struct do_job *job);
 void do_job_end_call(struct do_job *job);
 
 /** A whole call that is one operation on the loop; function gets a struct do_job_change. */

@@ -231,6 +231,8 @@ static HRESULT check_value(const struct prop_row *row, const struct do_value *va
         kind = DO_VALUE_BYTES;
     if (value->kind != kind || value->length > TEXT_LIMIT)
         return E_INVALIDARG;
+    if (row->info.type == DO_TYPE_U32 && value->number > UINT32_MAX)
+        return E_INVALIDARG;
     return row->check ? row->check(value) : S_OK;
 }
 
@@ -285,6 +287,13 @@ static void set_property_on_loop(void *ctx)
         change->hr = DO_E_FILE_DOWNLOADSINK_ALREADY_SET;
         return;
     }
+    /* What has begun comes from somewhere. */
+    if (property->setting.id == DO_PROP_URI && job->file_count &&
+        property->setting.value.kind == DO_VALUE_EMPTY)
+    {
+        change->hr = E_INVALIDARG;
+        return;
+    }
     if (FAILED(change->hr = do_job_change_values_on_loop(job, &property->setting, 1)) ||
         FAILED(change->hr = apply_property(job, &property->setting)))
         return;
@@ -295,17 +304,10 @@ static void set_property_on_loop(void *ctx)
     do_engine_schedule_on_loop(job->engine);
 }
 
-/* A paused download goes on elsewhere. */
-static HRESULT set_running_url(struct do_job *job, const struct do_value *value)
-{
-    if (value->kind == DO_VALUE_EMPTY)
-        return E_INVALIDARG;
-    return do_job_file_set_url(do_job_get_file(job, 0), value->data);
-}
-
 HRESULT do_download_set_property(struct do_job *job, uint32_t id, const struct do_value *value)
 {
     struct property_change change = {{id, *value}, WHEN_ALIVE};
+    bool is_file_url;
     HRESULT hr;
 
     if (id >= DO_DOWNLOAD_PROP_COUNT)
@@ -316,10 +318,12 @@ HRESULT do_download_set_property(struct do_job *job, uint32_t id, const struct d
         return E_INVALIDARG;
     if (FAILED(hr = check_value(&rows[id], value)))
         return hr;
+    is_file_url = id == DO_PROP_URI && do_job_get_file_count(job);
     change.when = rows[id].when;
     hr = do_job_change(job, set_property_on_loop, &change, NULL);
-    if (SUCCEEDED(hr) && id == DO_PROP_URI && do_job_get_file_count(job))
-        hr = set_running_url(job, value);
+    /* A paused download goes on elsewhere. */
+    if (SUCCEEDED(hr) && is_file_url)
+        hr = do_job_file_set_url(do_job_get_file(job, 0), value->data);
     return hr;
 }
 

@@ -390,14 +390,6 @@ static struct do_job_file *next_file(const struct do_job *job)
     return NULL;
 }
 
-/* The stream of a download whose bytes had to lie in a file first. */
-static HRESULT write_to_spool(void *ctx, const void *data, size_t length)
-{
-    struct do_job_file *file = ctx;
-
-    return file->stream->class->write(file->stream, data, length);
-}
-
 static void hold_job_of(void *ctx)
 {
     const struct do_job_file *file = ctx;
@@ -428,8 +420,8 @@ static HRESULT prepare_transfer(struct do_job *job)
         if (file->part && do_part_file_is_stream(file->part))
             do_transfer_set_writer_on_loop(job->transfer, job->stream_writer);
         else
-            settings.spool =
-                (struct do_transfer_spool){write_to_spool, hold_job_of, let_go_job_of, file};
+            settings.spool = (struct do_transfer_spool){
+                do_job_file_write_to_stream, hold_job_of, let_go_job_of, file};
     }
     return do_transfer_set_check_on_loop(job->transfer, &settings);
 }
@@ -446,6 +438,12 @@ static void run_next_file(struct do_job *job)
             do_job_set_state_on_loop(job, DO_JOB_TRANSFERRED);
             do_log(DO_LOG_INFO, DO_LOG_JOB, "job transferred");
             do_engine_schedule_on_loop(job->engine);
+            return;
+        }
+        /* One may have been added while the job ran. */
+        if (!job->current->record.local_path && !job->current->stream)
+        {
+            give_up(job, DO_E_FILE_DOWNLOADSINK_UNSPECIFIED);
             return;
         }
         hr = do_transfer_create(&job->engine->env, &job->current->record, &job->current->part,

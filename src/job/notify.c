@@ -281,6 +281,19 @@ void do_notify_set_listener(
     do_job_release(unused);
 }
 
+void do_notify_close(struct do_notifier *notifier, struct do_job *job)
+{
+    struct do_mailbox *mailbox = &job->mailbox;
+    bool waits;
+
+    do_mutex_lock(&notifier->lock);
+    mailbox->closing = true;
+    waits = mailbox->pending || mailbox->delivering;
+    do_mutex_unlock(&notifier->lock);
+    if (!waits)
+        do_notify_set_listener(notifier, job, NULL);
+}
+
 struct do_listener *do_notify_get_listener(struct do_notifier *notifier, struct do_job *job)
 {
     struct do_listener *listener;
@@ -658,6 +671,8 @@ static struct do_job *put_back_locked(
         repeat_locked(delivery, now_ms);
     if (mailbox->pending)
         do_list_add_tail(&notifier->waiting, &mailbox->link);
+    else if (mailbox->closing)
+        lose_listener_locked(notifier, mailbox);
     do_cond_broadcast(&notifier->told);
     return rest_locked(mailbox);
 }

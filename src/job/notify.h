@@ -45,6 +45,7 @@ struct do_mailbox
     uint32_t listener_number;     /* counts the listeners there were */
     uint32_t flags;               /* which notices the listener wants (enum do_notice) */
     uint32_t pending;             /* which notices wait; only wanted ones */
+    bool closing;                 /* what waits is the last; then the listener goes */
     bool holds_job;               /* an outer reference on the job is ours */
     uint64_t modification_due_ms; /* not before */
     uint64_t retry_due_ms;        /* a repeated TRANSFERRED or ERROR: not before */
@@ -83,6 +84,9 @@ void do_mailbox_init(struct do_mailbox *mailbox, uint32_t flags);
  */
 void do_notify_set_listener(
     struct do_notifier *notifier, struct do_job *job, struct do_listener *listener);
+
+/** The listener goes once it was told what waits. Nothing more may be posted. Any thread. */
+void do_notify_close(struct do_notifier *notifier, struct do_job *job);
 
 /** The listener with a reference, or NULL. Any thread. */
 struct do_listener *do_notify_get_listener(struct do_notifier *notifier, struct do_job *job);
