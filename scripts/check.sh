@@ -77,6 +77,21 @@ while read -r method; do
     grep -qE "(^|[^A-Za-z])$method([^A-Za-z]|$)" docs/com-surface.md || complain "docs/com-surface.md: no $method"
 done < <(sed -n 's/^ *HRESULT \([A-Za-z0-9]*\)(.*/\1/p' idl/*.idl | sort -u)
 
+# docs/properties.md says of each property what the table in src/job/job_props.c says.
+properties_of_code()
+{
+    sed -n 's/^ *\(DO_PROP_[A-Z_]*\) = \([0-9]*\),.*/\1 \2/p' src/job/job_props.h |
+        while read -r name id; do
+            row=$(grep -oE "\[$name\] = \{\{DO_TYPE_[A-Z0-9]*, (RO|WO|RW)\}" src/job/job_props.c)
+            [ -z "$row" ] || echo "$id $row"
+        done | sed -E 's/ \[.*DO_TYPE_/ /; s/, RO\}/ R/; s/, WO\}/ W/; s/, RW\}/ RW/;
+            s/ TEXT/ BSTR/; s/ U32/ UI4/; s/ U64/ UI8/; s/ BYTES/ ARRAY/; s/ (CALLBACK|STREAM)/ UNKNOWN/'
+}
+found=$(diff <(properties_of_code) \
+    <(sed -nE 's/^\| ([0-9]+) \| [A-Za-z]+ \| ([A-Z0-9]+) \| (R|W|RW) \|.*/\1 \2 \3/p' docs/properties.md))
+[ -z "$found" ] || complain "docs/properties.md and src/job/job_props.c differ: $found"
+[ "$(properties_of_code | wc -l)" = 30 ] || complain "src/job/job_props.c: there are not 30 properties"
+
 # Every define of an error is in the list that gives it a text.
 for name in $(sed -n 's/^#define \(DO_E_[A-Z0-9_]*\) .*/\1/p' include/DeliveryOptimizationErrors.h); do
     grep -qE "X\($name," include/DeliveryOptimizationErrors.h || complain "$name has no text"

@@ -341,7 +341,10 @@ static HRESULT set_url(struct do_request *request)
         secure ? request->settings.https_buffer_bytes : request->settings.http_buffer_bytes;
     CURL *curl = request->curl;
 
-    if (curl_easy_setopt(curl, CURLOPT_CURLU, request->url) != CURLE_OK ||
+    /* A handle that is used again would go on telling the URL of its last use as the effective one,
+     * by which the certificate is verified. */
+    if (curl_easy_setopt(curl, CURLOPT_URL, NULL) != CURLE_OK ||
+        curl_easy_setopt(curl, CURLOPT_CURLU, request->url) != CURLE_OK ||
         curl_easy_setopt(curl, CURLOPT_RANGE, request->range[0] ? request->range : NULL) !=
             CURLE_OK)
         return E_OUTOFMEMORY;

@@ -107,13 +107,15 @@ unsigned int test_log_count(const char *log)
 bool test_log_value(const char *log, unsigned int index, const char *key, char *value, size_t size)
 {
     const char *request = find_request(log, index);
+    const char *next = find_request(log, index + 1);
     const char *end;
     char name[64];
     size_t length;
 
     value[0] = '\0';
     (void)snprintf(name, sizeof(name), "\"%s\": ", key);
-    if (!request || !(request = strstr(request, name)))
+    /* A member that this request lacks is not to be found in the next one. */
+    if (!request || !(request = strstr(request, name)) || (next && request > next))
         return false;
     request += strlen(name);
     if (!strncmp(request, "null", 4))
