@@ -4,8 +4,10 @@
 # Measures dosvc under Wine against native curl and aria2c and Wine's own BITS, in one run on one
 # machine: medians of N runs and their ratios. Times alone mean nothing; leave the machine idle.
 #
-#   scripts/bench.sh [-n RUNS] [-s SIZE_MIB] [-d DIRECTORY]     default: 5 runs, 1024 MiB, build/bench
+#   scripts/bench.sh [-n RUNS] [-s SIZE_MIB] [-d DIRECTORY] [download|jobs]
+#                                                  default: 5 runs, 1024 MiB, build/bench, both
 #
+# jobs: 10 000 jobs are created, enumerated and cancelled, in a queue in build/bench.
 # Each measured download goes into a new file in DIRECTORY, deleted (and written back) before the next.
 set -euo pipefail
 
@@ -21,6 +23,12 @@ while getopts n:s:d: option; do
     *) exit 2 ;;
     esac
 done
+shift $((OPTIND - 1))
+mode=${1:-all}
+case $mode in
+all | download | jobs) ;;
+*) exit 2 ;;
+esac
 
 "$root/scripts/setup.sh"
 cd "$root"
@@ -43,14 +51,54 @@ clean_up()
 }
 trap clean_up EXIT
 
+[ -e "$WINEPREFIX/system.reg" ] || wine wineboot -i >/dev/null 2>&1 </dev/null
+setsid "$wineserver" -p </dev/null >/dev/null 2>&1 || true
+wine regsvr32 /s build/mingw64/bin/dosvc.dll </dev/null
+client=build/mingw64/bin/bench_client.exe
+
+median()
+{
+    sort -n "$work/results/$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
+}
+
+machine()
+{
+    echo "machine: $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(wine --version)"
+}
+
+# keep PREFIX: the figures that bench_client has just printed, one of a run.
+keep()
+{
+    local key value
+    while read -r key value; do
+        echo "${value%$'\r'}" >>"$work/results/$1$key"
+    done <"$work/output"
+}
+
+measure_jobs()
+{
+    for ((i = 0; i < runs; i++)); do
+        wine "$client" jobs 10000 >"$work/output" 2>&1 </dev/null || { cat "$work/output"; return 1; }
+        keep ""
+    done
+    machine
+    echo "10 000 jobs in a queue in $work, medians of $runs, load average $(cut -d' ' -f1 /proc/loadavg)"
+    echo "created:           $(median jobs_created_per_s) a second"
+    echo "EnumJobs and Next: $(median jobs_enum_ms) ms, again $(median jobs_enum_again_ms) ms"
+    echo "memory:            $(median jobs_bytes_each) bytes a job (working set)"
+    echo "cancelled:         $(median jobs_cancelled_per_s) a second"
+}
+
+if [ "$mode" != download ]; then
+    measure_jobs
+fi
+[ "$mode" != jobs ] || exit 0
+
 object=$work/www/object.bin
 if [ "$(stat -c %s "$object" 2>/dev/null)" != $((size_mib * 1048576)) ]; then
     head -c $((size_mib * 1048576)) /dev/urandom >"$object"
 fi
 sum=$(sha256sum "$object" | cut -d' ' -f1)
-[ -e "$WINEPREFIX/system.reg" ] || wine wineboot -i >/dev/null 2>&1 </dev/null
-setsid "$wineserver" -p </dev/null >/dev/null 2>&1 || true
-wine regsvr32 /s build/mingw64/bin/dosvc.dll </dev/null
 
 cat >"$work/nginx.conf" <<END
 daemon off;
@@ -74,8 +122,6 @@ nginx_pid=$!
 url=http://127.0.0.1:18090/object.bin
 for _ in $(seq 50); do curl -sI "$url" >/dev/null && break || sleep 0.1; done
 cat "$object" >/dev/null
-
-client=build/mingw64/bin/bench_client.exe
 
 # Every run begins with an empty target, a quiet disk and memory that has just been used: a virtual
 # machine gives free memory back to its host, and whoever touches it first pays for its return.
@@ -107,19 +153,12 @@ com()
     /usr/bin/time -f '%U %S' -o "$work/time" wine "$client" download "$2" "$url" \
         "Z:$directory/bench-$name.bin" >"$work/output" 2>&1 </dev/null ||
         { cat "$work/output"; return 1; }
-    while read -r key value; do
-        value=${value%$'\r'}
-        echo "$value" >>"$work/results/$name.$key"
-    done <"$work/output"
+    keep "$name."
     read -r user system <"$work/time"
     awk -v u="$user" -v s="$system" 'BEGIN { print u + s }' >>"$work/results/$name.cpu"
     [ "$(sha256sum "$directory/bench-$name.bin" | cut -d' ' -f1)" = "$sum" ] || echo "$name: WRONG BYTES"
 }
 
-median()
-{
-    sort -n "$work/results/$1" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'
-}
 ratio()
 {
     awk -v a="$1" -v b="$2" 'BEGIN { printf "%.2f", a / b }'
@@ -143,7 +182,7 @@ fresh
 wine "$client" progress "$url" "Z:$directory/bench-progress.bin" >"$work/progress" 2>&1 </dev/null
 
 dosvc=$(median dosvc.complete_seconds)
-echo "machine: $(nproc) cores, $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(wine --version)"
+machine
 echo "object: $size_mib MiB from nginx over loopback into $directory, medians of $runs"
 for name in dosvc curl aria2c; do
     file=$name.seconds

@@ -344,8 +344,12 @@ static void prepare_on_loop(void *ctx)
     struct do_job *job = change->job;
     struct do_job_file *file = job->files[0];
 
-    if (SUCCEEDED(change->hr = copy_values(job, file)) && !file->part)
+    if (FAILED(change->hr = copy_values(job, file)))
+        return;
+    if (!file->part)
         change->hr = attach_stream(job, file);
+    else if (do_part_file_is_stream(file->part))
+        change->hr = do_part_file_renew_stream(&file->part);
 }
 
 static HRESULT run(struct do_job *job, do_loop_fn function, void *result)
@@ -569,14 +573,18 @@ static void change_plan_on_loop(void *ctx)
     change->hr = change_plan(change->job->files[0], change->result);
 }
 
-/* What a halted download still has on its way, to the recorder or into the stream. */
-static void await_rest(struct do_job *job)
+/*
+ * What a halted download still has on its way, to the recorder or into the stream. A stream that
+ * paused its download must return before it can go on: what it does with these bytes is not known.
+ */
+static HRESULT await_rest(struct do_job *job)
 {
     const struct do_job_file *file = do_job_get_file(job, 0);
 
     do_job_drain_recorder(job);
-    if (file->part && do_part_file_is_stream(file->part))
-        (void)do_part_file_wait_stream(file->part);
+    if (file->part && do_part_file_is_stream(file->part) && !do_part_file_wait_stream(file->part))
+        return DO_E_INVALID_STATE;
+    return S_OK;
 }
 
 static HRESULT check_later(const struct wanted *wanted, uint64_t size)
@@ -600,11 +608,8 @@ static HRESULT restart(struct do_job *job, const struct wanted *wanted)
     /* The network may stop it, with its transfer as it was. */
     if (do_job_state_is_active(do_job_get_state(job)))
         hr = do_job_suspend_in_call(job);
-    if (SUCCEEDED(hr))
-    {
-        await_rest(job);
+    if (SUCCEEDED(hr) && SUCCEEDED(hr = await_rest(job)))
         hr = run(job, change_plan_on_loop, &plan);
-    }
     if (plan.old_part)
     {
         do_part_file_discard(plan.old_part);
@@ -656,9 +661,9 @@ static HRESULT append(struct do_job *job, const struct wanted *wanted)
     struct do_job_change change = {job, wanted, NULL, S_OK};
     HRESULT hr;
 
-    if (FAILED(hr = check_later(wanted, do_job_file_get_total_size(do_job_get_file(job, 0)))))
+    if (FAILED(hr = check_later(wanted, do_job_file_get_total_size(do_job_get_file(job, 0)))) ||
+        FAILED(hr = await_rest(job)))
         return hr;
-    await_rest(job);
     do_loop_call(loop_of(job), append_on_loop, &change);
     return SUCCEEDED(change.hr) ? prepare_and_resume(job) : change.hr;
 }
@@ -677,11 +682,13 @@ static void vanished_on_loop(void *ctx)
 static HRESULT resume(struct do_job *job)
 {
     struct do_job_file *file = do_job_get_file(job, 0);
+    HRESULT hr;
 
     /* What the network stops has its file open, and is told to try at once. */
     if (do_job_state_is_active(do_job_get_state(job)))
         return do_job_resume_in_call(job);
-    await_rest(job);
+    if (FAILED(hr = await_rest(job)))
+        return hr;
     if (file->part && !do_part_file_is_stream(file->part) &&
         !do_file_exists(do_part_file_path(file->part)) &&
         do_progress_snapshot(&file->progress).bytes_transferred)

@@ -176,11 +176,27 @@ static void cancel_old_jobs(struct do_engine *engine)
     do_free(old);
 }
 
+/* One more reference, unless the last one is gone: the engine is then about to end. */
+static bool retain_if_alive(struct do_engine *engine)
+{
+    bool alive;
+
+    (void)engine;
+    do_mutex_lock(do_mutex_module());
+    alive = slot.state != SLOT_ENDING;
+    slot.references += alive ? 1U : 0U;
+    do_mutex_unlock(do_mutex_module());
+    return alive;
+}
+
 static void on_age_timer(void *ctx)
 {
     struct do_engine *engine = ctx;
 
+    if (!retain_if_alive(engine))
+        return;
     cancel_old_jobs(engine);
+    do_engine_release(engine);
     do_timer_set_on_loop(
         engine->env.loop, &engine->age_timer, do_loop_now_on_loop(engine->env.loop) + AGE_LOOK_MS);
 }
@@ -464,6 +480,9 @@ static struct do_job *first_queued(const struct do_engine *engine)
 {
     struct do_job *best = NULL;
 
+    /* Of thousands that wait for their client, usually none. */
+    if (!engine->queued_jobs)
+        return NULL;
     DO_LIST_FOR_EACH (link, &engine->jobs)
     {
         struct do_job *job = DO_LIST_ENTRY(link, struct do_job, link);

@@ -29,8 +29,8 @@ HRESULT do_job_begin_call(struct do_job *job)
     HRESULT hr = S_OK;
 
     do_mutex_lock(&job->lock);
-    /* A client's stream that calls its own job from inside Complete would wait for itself. */
-    if (job->call_running && job->call_thread_id == self)
+    /* A client's stream that calls its own job while a call waits for it would wait for itself. */
+    if (job->call_running && (job->call_thread_id == self || job->stream_thread_id == self))
         hr = DO_E_INVALID_STATE;
     while (SUCCEEDED(hr) && job->call_running)
         do_cond_wait(&job->call_ended, &job->lock);

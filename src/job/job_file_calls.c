@@ -40,9 +40,19 @@ struct do_stream *do_job_file_get_stream(struct do_job_file *file)
 
 HRESULT do_job_file_write_to_stream(void *ctx, const void *data, size_t length)
 {
-    struct do_stream *stream = do_job_file_get_stream(ctx);
-    HRESULT hr = stream ? stream->class->write(stream, data, length) : E_ABORT;
+    struct do_job_file *file = ctx;
+    struct do_job *job = file->job;
+    struct do_stream *stream = do_job_file_get_stream(file);
+    HRESULT hr = E_ABORT;
 
+    do_mutex_lock(&job->lock);
+    job->stream_thread_id = do_thread_current_id();
+    do_mutex_unlock(&job->lock);
+    if (stream)
+        hr = stream->class->write(stream, data, length);
+    do_mutex_lock(&job->lock);
+    job->stream_thread_id = 0;
+    do_mutex_unlock(&job->lock);
     do_stream_release(stream);
     return hr;
 }
@@ -289,7 +299,7 @@ static void set_local_path_on_loop(void *ctx)
     if (FAILED(change->hr = check_suspended(change->job)))
         return;
     /* A file that has begun lies beside its path. */
-    if (file->stream || file->record.temp_path)
+    if (file->stream || file->part || file->record.temp_path)
         change->hr = DO_E_FILE_DOWNLOADSINK_ALREADY_SET;
     else
         change->hr = swap_text(file, &file->record.local_path, file_change);

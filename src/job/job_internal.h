@@ -45,6 +45,7 @@ struct do_job
     struct do_cond call_ended;
     bool call_running;
     uint64_t call_thread_id;
+    uint64_t stream_thread_id; /* who writes to a download's stream; 0 = nobody */
 
     struct do_mailbox mailbox; /* notices to the client; the notifier's */
 
@@ -78,6 +79,7 @@ struct do_job
     uint64_t progress_since_ms; /* when the no-progress clock began */
     HRESULT last_failure;       /* the last concrete failure since then; S_OK = none */
     bool halted;                /* by a call that has not ended: must not run meanwhile */
+    bool is_queued;             /* counts among the queued jobs */
     bool has_slot;              /* counts among the running jobs */
     bool holds_engine;          /* active: one engine reference */
 };
@@ -96,6 +98,7 @@ struct do_engine
     /* On the loop. */
     struct do_list jobs;
     uint32_t running_jobs;
+    uint32_t queued_jobs; /* halted ones included */
     struct do_timer age_timer;
 };
 

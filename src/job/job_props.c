@@ -319,6 +319,8 @@ HRESULT do_download_set_property(struct do_job *job, uint32_t id, const struct d
     if (FAILED(hr = check_value(&rows[id], value)))
         return hr;
     is_file_url = id == DO_PROP_URI && do_job_get_file_count(job);
+    if (id == DO_PROP_URI && value->kind == DO_VALUE_EMPTY && do_job_get_file_count(job))
+        return E_INVALIDARG; /* what has begun needs one */
     change.when = rows[id].when;
     hr = do_job_change(job, set_property_on_loop, &change, NULL);
     /* A paused download goes on elsewhere. */

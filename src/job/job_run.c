@@ -31,8 +31,14 @@ static void take_or_give_back(struct do_job *job)
 {
     struct do_engine *engine = job->engine;
     bool active = do_job_state_is_active(job->state);
+    bool is_queued = job->state == DO_JOB_QUEUED;
     bool needs_slot = active && job->state != DO_JOB_QUEUED && !job->blocked;
 
+    if (is_queued != job->is_queued)
+    {
+        job->is_queued = is_queued;
+        engine->queued_jobs += is_queued ? 1U : (uint32_t)-1;
+    }
     if (needs_slot != job->has_slot)
     {
         job->has_slot = needs_slot;
@@ -64,6 +70,7 @@ void do_job_set_state_on_loop(struct do_job *job, enum do_job_state state)
 {
     uint64_t now = job->engine->config.filetime();
     enum do_job_state before = job->state;
+    enum do_download_state shown_before = do_download_state_of(job);
 
     do_mutex_lock(&job->lock);
     if (state == DO_JOB_TRANSFERRED && before != state)
@@ -74,7 +81,7 @@ void do_job_set_state_on_loop(struct do_job *job, enum do_job_state state)
     do_job_store_on_loop(job);
     if (!do_job_is_download(job))
         do_notify_post(job->engine->notifier, job, notice_of(before, state));
-    else if (before != state)
+    else if (shown_before != do_download_state_of(job))
         do_download_post_status_on_loop(job);
     take_or_give_back(job);
 }
@@ -488,9 +495,9 @@ void do_job_apply_conditions_on_loop(struct do_job *job)
         block(job, hr);
     else if (SUCCEEDED(hr) && job->blocked)
     {
-        set_blocked(job, false);
         clear_error(job);
         do_job_set_state_on_loop(job, DO_JOB_QUEUED);
+        set_blocked(job, false);
     }
 }
 

@@ -473,7 +473,8 @@ void do_notify_flush(struct do_notifier *notifier, struct do_job *job)
 
     assert(!do_loop_is_current(job->engine->env.loop));
     do_mutex_lock(&notifier->lock);
-    unused = forget_locked(mailbox);
+    /* What a job that has ended still has to tell is not of an earlier state. */
+    unused = mailbox->closing ? NULL : forget_locked(mailbox);
     own = delivered_here_locked(notifier);
     number = mailbox->delivery_number;
     while (mailbox->delivering && mailbox->delivery_number == number)

@@ -6,8 +6,12 @@
  *   bench_client download CLASS URL PATH   CLASS is do or bits; seconds, complete_seconds,
  *                                          rss_idle_kib, rss_peak_kib
  *   bench_client progress URL PATH         nanoseconds of a file's GetProgress while it downloads
+ *   bench_client jobs COUNT                jobs that do nothing, in an empty queue: how many a
+ *                                          second are created and cancelled, milliseconds of
+ *                                          EnumJobs and Next over all, bytes of memory for each
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <wchar.h>
 
 #include <windows.h>
@@ -39,6 +43,13 @@ static unsigned long working_set_kib(void)
     return (unsigned long)(counters.WorkingSetSize / 1024);
 }
 
+static HRESULT create_manager(
+    const CLSID *class_id, DWORD context, IBackgroundCopyManager **manager)
+{
+    return CoCreateInstance(
+        class_id, NULL, context, &IID_IBackgroundCopyManager, (void **)(void *)manager);
+}
+
 static HRESULT start(
     const WCHAR *class_name, const WCHAR *url, const WCHAR *path, IBackgroundCopyJob **job)
 {
@@ -49,9 +60,7 @@ static HRESULT start(
     HRESULT hr;
 
     *job = NULL;
-    hr = CoCreateInstance(
-        class_id, NULL, context, &IID_IBackgroundCopyManager, (void **)(void *)&manager);
-    if (FAILED(hr))
+    if (FAILED(hr = create_manager(class_id, context, &manager)))
         return hr;
     hr = IBackgroundCopyManager_CreateJob(manager, L"bench", BG_JOB_TYPE_DOWNLOAD, &id, job);
     IBackgroundCopyManager_Release(manager);
@@ -137,6 +146,79 @@ static HRESULT measure_progress(const WCHAR *url, const WCHAR *path)
     return hr;
 }
 
+/* Walks through the whole queue, one job at a time as most clients do. */
+static HRESULT walk_queue(IBackgroundCopyManager *manager, BOOL cancels, unsigned long *count)
+{
+    IEnumBackgroundCopyJobs *jobs;
+    IBackgroundCopyJob *job;
+    HRESULT hr = IBackgroundCopyManager_EnumJobs(manager, 0, &jobs);
+
+    *count = 0;
+    if (FAILED(hr))
+        return hr;
+    while (SUCCEEDED(hr) && IEnumBackgroundCopyJobs_Next(jobs, 1, &job, NULL) == S_OK)
+    {
+        if (cancels)
+            hr = IBackgroundCopyJob_Cancel(job);
+        IBackgroundCopyJob_Release(job);
+        ++*count;
+    }
+    IEnumBackgroundCopyJobs_Release(jobs);
+    return hr;
+}
+
+static HRESULT create_jobs(IBackgroundCopyManager *manager, unsigned long count)
+{
+    IBackgroundCopyJob *job;
+    HRESULT hr = S_OK;
+    GUID id;
+
+    for (unsigned long i = 0; i < count && SUCCEEDED(hr); i++)
+    {
+        hr = IBackgroundCopyManager_CreateJob(manager, L"bench", BG_JOB_TYPE_DOWNLOAD, &id, &job);
+        if (SUCCEEDED(hr))
+            IBackgroundCopyJob_Release(job);
+    }
+    return hr;
+}
+
+/* The memory is the working set: Wine tells of no other. */
+static HRESULT measure_jobs(unsigned long count)
+{
+    IBackgroundCopyManager *manager;
+    unsigned long before_kib;
+    unsigned long after_kib;
+    unsigned long found;
+    double began;
+    HRESULT hr = create_manager(&CLSID_DeliveryOptimization, CLSCTX_INPROC_SERVER, &manager);
+
+    if (FAILED(hr) || FAILED(hr = walk_queue(manager, TRUE, &found)))
+        return hr;
+    /* What the first job brings with it once is not counted. */
+    hr = create_jobs(manager, 100);
+    before_kib = working_set_kib();
+    began = now();
+    if (SUCCEEDED(hr))
+        hr = create_jobs(manager, count);
+    printf("jobs_created_per_s %.0f\n", (double)count / (now() - began));
+    after_kib = working_set_kib();
+    printf("jobs_bytes_each %.0f\n", ((double)after_kib - before_kib) * 1024 / (double)count);
+    for (int i = 0; i < 2 && SUCCEEDED(hr); i++)
+    {
+        began = now();
+        hr = walk_queue(manager, FALSE, &found);
+        printf("%s %.2f\n", i ? "jobs_enum_again_ms" : "jobs_enum_ms", (now() - began) * 1e3);
+    }
+    if (SUCCEEDED(hr) && found < count)
+        hr = E_UNEXPECTED;
+    began = now();
+    if (SUCCEEDED(hr))
+        hr = walk_queue(manager, TRUE, &found);
+    printf("jobs_cancelled_per_s %.0f\n", (double)found / (now() - began));
+    IBackgroundCopyManager_Release(manager);
+    return hr;
+}
+
 int wmain(int argc, WCHAR **argv);
 
 int wmain(int argc, WCHAR **argv)
@@ -149,6 +231,8 @@ int wmain(int argc, WCHAR **argv)
         hr = download(argv[2], argv[3], argv[4]);
     else if (argc == 4 && !wcscmp(argv[1], L"progress"))
         hr = measure_progress(argv[2], argv[3]);
+    else if (argc == 3 && !wcscmp(argv[1], L"jobs"))
+        hr = measure_jobs(wcstoul(argv[2], NULL, 10));
     CoUninitialize();
     if (FAILED(hr))
         fprintf(stderr, "bench_client: 0x%08lx\n", (unsigned long)hr);
