@@ -261,6 +261,13 @@ static HRESULT begin_hop(struct do_request *request)
     request->paused = false;
     request->rests = false;
     request->dropped_bytes = 0;
+    if (request->remembers_challenge)
+    {
+        curl_easy_reset(request->curl);
+        if (!set_options(request))
+            return E_OUTOFMEMORY;
+        request->remembers_challenge = false;
+    }
     if (FAILED(hr = do_request_set_hop(request)))
         return hr;
     hr = do_loop_add_curl_on_loop(request->loop, request->curl, on_curl_end, request);
@@ -306,15 +313,19 @@ static HRESULT strip_user(const struct do_request *request, CURLU *target)
 static HRESULT follow_redirect(struct do_request *request)
 {
     CURLU *target;
+    char *text = NULL;
     HRESULT hr = redirect_target(request, &target);
 
     if (hr != S_OK)
         return hr;
-    if (FAILED(hr = strip_user(request, target)))
+    if (FAILED(hr = strip_user(request, target)) ||
+        curl_url_get(target, CURLUPART_URL, &text, 0) != CURLUE_OK)
     {
         curl_url_cleanup(target);
-        return hr;
+        return FAILED(hr) ? hr : E_OUTOFMEMORY;
     }
+    curl_free(request->redirected_to);
+    request->redirected_to = text;
     curl_url_cleanup(request->url);
     request->url = target;
     request->redirects++;
@@ -351,6 +362,7 @@ static bool answer_challenge(struct do_request *request)
     bool *answered = by_proxy ? &request->proxy_answered : &request->server_answered;
     enum do_auth_scheme chosen = (enum do_auth_scheme)0;
 
+    request->remembers_challenge = true;
     /* Another host's challenge is not for us to answer. */
     if (!by_proxy && !request->at_home)
         return false;
@@ -359,13 +371,8 @@ static bool answer_challenge(struct do_request *request)
     if (chosen)
     {
         *answered = true;
-        /* libcurl keeps what a challenge of the past was answered with; this one is a new one. */
-        if (*scheme == chosen)
-        {
-            curl_easy_reset(request->curl);
-            if (!set_options(request))
-                return false;
-        }
+        /* What this challenge says is needed for the answer; what an older one said is not. */
+        request->remembers_challenge = *scheme == chosen;
         *scheme = chosen;
         return true;
     }
@@ -464,6 +471,7 @@ void do_request_destroy(struct do_request *request)
     curl_slist_free_all(request->proxy_headers);
     curl_url_cleanup(request->url);
     curl_url_cleanup(request->home);
+    curl_free(request->redirected_to);
     do_http_head_finish(&request->head);
     do_free(request);
 }
@@ -518,6 +526,8 @@ HRESULT do_request_start_on_loop(struct do_request *request, const char *url,
     (void)snprintf(request->if_range, sizeof(request->if_range), "%s", if_range);
     request->options = options ? options : &defaults;
     request->redirects = 0;
+    curl_free(request->redirected_to);
+    request->redirected_to = NULL;
     request->server_answered = false;
     request->proxy_answered = false;
     return begin_hop(request);
@@ -525,11 +535,7 @@ HRESULT do_request_start_on_loop(struct do_request *request, const char *url,
 
 const char *do_request_redirected_url_on_loop(const struct do_request *request)
 {
-    const char *url = NULL;
-
-    if (request->redirects)
-        (void)curl_easy_getinfo(request->curl, CURLINFO_EFFECTIVE_URL, &url);
-    return url;
+    return request->redirected_to;
 }
 
 const char *do_request_server_address_on_loop(const struct do_request *request)

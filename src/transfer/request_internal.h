@@ -33,9 +33,11 @@ struct do_request
     enum do_auth_scheme server_scheme;
     enum do_auth_scheme proxy_scheme;
     bool auth_headers_due;
+    bool remembers_challenge; /* libcurl does, and would misread the next one: reset it first */
 
     /* The hop: one request of libcurl's, which may itself ask again to authenticate. */
     CURLU *url;
+    char *redirected_to; /* url as text, libcurl's; NULL before the first redirection */
     bool at_home;
     struct curl_slist *headers;
     struct curl_slist *proxy_headers;

@@ -371,7 +371,7 @@ HRESULT do_request_set_hop(struct do_request *request)
         FAILED(hr = set_headers(request, server != NULL, proxy != NULL)))
         return hr;
     /* The certificate says who the client is: for other hosts that is as secret as a password. */
-    return do_tls_apply(&request->tls, options->tls_flags,
+    return do_tls_apply(&request->tls, request->url, options->tls_flags,
         do_request_url_is_secure(request->url) && have_one_host(request->home, request->url)
             ? &options->certificate
             : NULL);

@@ -16,6 +16,7 @@
 struct do_tls_check
 {
     CURL *curl;
+    CURLU *url;      /* what is requested: its host is the name to be proved; borrowed */
     uint32_t flags;  /* DO_TLS_*, as they count for this request */
     HRESULT verdict; /* S_OK until a certificate is refused, then the reason */
 };
@@ -30,10 +31,10 @@ static inline uint32_t do_tls_effective_flags(uint32_t flags)
 HRESULT do_tls_install(struct do_tls_check *check);
 
 /**
- * Sets what the next request of check->curl accepts, which certificate it shows (NULL or an empty
- * one = none), and clears the verdict. Loop thread.
+ * Sets what the next request of check->curl, to url (borrowed until its end), accepts and which
+ * certificate it shows (NULL or an empty one = none), and clears the verdict. Loop thread.
  */
-HRESULT do_tls_apply(
-    struct do_tls_check *check, uint32_t flags, const struct do_client_certificate *certificate);
+HRESULT do_tls_apply(struct do_tls_check *check, CURLU *url, uint32_t flags,
+    const struct do_client_certificate *certificate);
 
 #endif

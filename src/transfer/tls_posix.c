@@ -8,18 +8,20 @@
 
 HRESULT do_tls_install(struct do_tls_check *check)
 {
+    check->url = NULL;
     check->flags = 0;
     check->verdict = S_OK;
     return S_OK;
 }
 
-HRESULT do_tls_apply(
-    struct do_tls_check *check, uint32_t flags, const struct do_client_certificate *certificate)
+HRESULT do_tls_apply(struct do_tls_check *check, CURLU *url, uint32_t flags,
+    const struct do_client_certificate *certificate)
 {
     const uint32_t chain_flags =
         DO_TLS_IGNORE_UNKNOWN_CA | DO_TLS_IGNORE_WRONG_USAGE | DO_TLS_IGNORE_DATE;
 
     (void)certificate;
+    check->url = url;
     check->flags = do_tls_effective_flags(flags);
     check->verdict = S_OK;
     if (curl_easy_setopt(check->curl, CURLOPT_SSL_VERIFYPEER,

@@ -129,32 +129,30 @@ static HRESULT verify_chain(const CERT_CONTEXT *certificate, WCHAR *host, uint32
     return hr;
 }
 
-/* The host of the URL that is requested right now, after redirects; without IPv6 brackets. */
-static HRESULT current_host(CURL *curl, WCHAR **host)
+/*
+ * The host that is requested right now, without IPv6 brackets. It comes from us: libcurl keeps the
+ * text of an earlier URL as the effective one when a handle is used again with CURLOPT_CURLU.
+ */
+static HRESULT current_host(CURLU *url, WCHAR **host)
 {
-    const char *url = NULL;
-    CURLU *parsed = curl_url();
     char *name = NULL;
-    HRESULT hr = E_OUTOFMEMORY;
+    size_t length;
+    HRESULT hr;
 
     *host = NULL;
-    (void)curl_easy_getinfo(curl, CURLINFO_EFFECTIVE_URL, &url);
-    if (parsed && url && curl_url_set(parsed, CURLUPART_URL, url, 0) == CURLUE_OK &&
-        curl_url_get(parsed, CURLUPART_HOST, &name, 0) == CURLUE_OK)
-    {
-        size_t length = strlen(name);
-
-        if (name[0] == '[' && length)
-            name[length - 1] = 0;
-        hr = do_utf16_from_utf8(name[0] == '[' ? name + 1 : name, (uint16_t **)host);
-    }
+    if (!url || curl_url_get(url, CURLUPART_HOST, &name, 0) != CURLUE_OK)
+        return E_OUTOFMEMORY;
+    length = strlen(name);
+    if (name[0] == '[' && length)
+        name[length - 1] = 0;
+    hr = do_utf16_from_utf8(name[0] == '[' ? name + 1 : name, (uint16_t **)host);
     curl_free(name);
-    curl_url_cleanup(parsed);
     return hr;
 }
 
-static HRESULT verify_connection(CURL *curl, uint32_t flags)
+static HRESULT verify_connection(const struct do_tls_check *check)
 {
+    CURL *curl = check->curl;
     const struct curl_tlssessioninfo *session = NULL;
     const CERT_CONTEXT *certificate = NULL;
     const char *scheme = NULL;
@@ -173,8 +171,8 @@ static HRESULT verify_connection(CURL *curl, uint32_t flags)
         session->internals, SECPKG_ATTR_REMOTE_CERT_CONTEXT, (void *)&certificate);
     if (status != SEC_E_OK || !certificate)
         return DO_E_HTTP_CERT_VALIDATION;
-    if (SUCCEEDED(hr = current_host(curl, &host)))
-        hr = verify_chain(certificate, host, flags);
+    if (SUCCEEDED(hr = current_host(check->url, &host)))
+        hr = verify_chain(certificate, host, check->flags);
     do_free(host);
     CertFreeCertificateContext(certificate);
     return hr;
@@ -189,7 +187,7 @@ static int before_request(
     (void)remote_port;
     (void)local_ip;
     (void)local_port;
-    check->verdict = verify_connection(check->curl, check->flags);
+    check->verdict = verify_connection(check);
     if (SUCCEEDED(check->verdict))
         return CURL_PREREQFUNC_OK;
     do_log(DO_LOG_WARN, DO_LOG_HTTP, "certificate of %s refused: 0x%08x", remote_ip,
@@ -199,6 +197,7 @@ static int before_request(
 
 HRESULT do_tls_install(struct do_tls_check *check)
 {
+    check->url = NULL;
     check->flags = 0;
     check->verdict = S_OK;
     if (curl_easy_setopt(check->curl, CURLOPT_PREREQFUNCTION, before_request) != CURLE_OK ||
@@ -303,12 +302,13 @@ static HRESULT use_serialized(CURL *curl, const struct do_client_certificate *ce
     return DO_HR_NET_CLIENT_CERT_NEEDED;
 }
 
-HRESULT do_tls_apply(
-    struct do_tls_check *check, uint32_t flags, const struct do_client_certificate *certificate)
+HRESULT do_tls_apply(struct do_tls_check *check, CURLU *url, uint32_t flags,
+    const struct do_client_certificate *certificate)
 {
     CURL *curl = check->curl;
     bool weak;
 
+    check->url = url;
     check->flags = do_tls_effective_flags(flags);
     check->verdict = S_OK;
     /*

@@ -3,13 +3,15 @@
 """Local HTTP server whose faults are programmed in the query of the URL.
 
     fault_server.py [--port N] [--port-file PATH] [--log PATH] [--max-seconds S]
-                    [--exit-with-stdin]
+                    [--tls-cert PEM --tls-port-file PATH] [--exit-with-stdin]
 
 Listens on 127.0.0.1 only and speaks HTTP/1.1 with keep-alive, one thread per connection, Python
 3.11 standard library only.  Prints `http://127.0.0.1:PORT` on stdout; --port-file receives the
 number (temporary file, then rename); --log receives one JSON line per finished request.  Ends
 after --max-seconds (default 1800), on SIGTERM or SIGINT, or, with --exit-with-stdin, when stdin
-reaches its end.
+reaches its end.  With --tls-cert (a file with a key and its certificate) a second port, whose
+number --tls-port-file receives, speaks TLS and hands what it decrypts to the first one; there a
+reset arrives as a close.
 
 Content
 -------
@@ -30,7 +32,9 @@ Paths
 -----
 Any path is an object; its name means nothing but keys the counters and the log (the path is
 compared as sent, without percent-decoding).  An absolute-form target (`GET http://h/x`) is served
-alike, so the server can stand in for a proxy.  Paths that start with `/_` are control paths.
+alike, so the server can stand in for a proxy; so can `CONNECT 127.0.0.1:PORT` (or localhost),
+which makes a tunnel to that port of this machine and never to another one.  Paths that start with
+`/_` are control paths.
 Counters start at 1, count every request for the path whatever its method (HEAD, redirect hops and
 401 answers included) and live as long as the server: use a path of your own in each test.
 
@@ -53,6 +57,8 @@ Object
     changed_after=N       from the N-th request on another object: seed + 1, other ETag
                           (an explicit etag=TEXT becomes TEXT-changed)
     changed_size_after=N  the same, and its size is size + 1
+    corrupt=K             byte K of the object is another one, the ETag stays the same,
+    corrupt_until=N       up to the N-th request for this path (always)
 Pace
     delay=MS              before the head
     body_delay=MS         between head and body
@@ -89,7 +95,11 @@ Status
     redirect_to=URL       Location: URL, percent-encoded in the query; after `redirect` hops
     redirect_status=S     status of both (302)
     no_head=1             405 for HEAD
-    auth=basic|proxy      401 (proxy: 407) unless Basic user:secret
+    auth=KIND             401 or 407 unless user:secret, by the scheme of that KIND:
+                          basic, digest (MD5), digest-sha256, any (digest and basic are offered);
+                          proxy, proxy-digest: 407
+    nonce_uses=N          a nonce is good for N requests, then there is a new challenge, which does
+                          not call the old one stale (no limit)
     fail_first=N          the first N requests for this path fail:
     fail_status=S         with this status (503)
     fail_how=reset|cut|stall|drop  instead of fail_status, like the parameters of that name
@@ -103,8 +113,14 @@ Control paths
 -------------
     /_ping                `ok`
     /_sha256?size=&seed=  hex SHA-256 of the whole object (cached)
+    /_put?path=/x         PUT or POST: the body of the request is the object of that path from now
+                          on, whatever size and seed say; the other parameters work as always
+    /_proxy?auth=KIND     what later absolute-form requests and CONNECTs must bring: none, basic or
+                          digest, as user:secret in Proxy-Authorization; forgets what was set before
+    &status=S             this status for each of them
     /_log?path=/x         JSON array of the requests for that path (all without `path`), oldest
-                          first: path, number, method, target, range, if_range, headers (names in
+                          first: path (of a CONNECT: host:port), number, method, target, proxied (an
+                          absolute-form request or a CONNECT), range, if_range, headers (names in
                           lower case), status (0: none), body_bytes_sent, connection, time_ms
                           (since the server's start), done, outcome (pending, complete, reset, cut,
                           stall, drop, client_gone).  body_bytes_sent is raised just before a
@@ -125,9 +141,11 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import select
 import signal
 import socket
+import ssl
 import struct
 import sys
 import termios
@@ -151,7 +169,9 @@ LINGER_SECONDS = 2
 BOUNDARY = "FAULT_SERVER_BOUNDARY"
 DATE_ORIGINAL = "Wed, 01 Jan 2020 00:00:00 GMT"
 DATE_CHANGED = "Thu, 02 Jan 2020 00:00:00 GMT"
-CREDENTIALS = "Basic " + base64.b64encode(b"user:secret").decode()
+PASSWORD = "secret"
+CREDENTIALS = "Basic " + base64.b64encode(f"user:{PASSWORD}".encode()).decode()
+LOCAL_HOSTS = ("127.0.0.1", "localhost")
 NO_BODY = (204, 304)
 UNSATISFIABLE = "unsatisfiable"
 
@@ -247,6 +267,26 @@ class BytesBody:
             yield view[at:at + PIECE]
 
 
+class CorruptBody:
+    """A body in which one byte is another one."""
+
+    def __init__(self, body, at):
+        self.body = body
+        self.at = at
+        self.length = body.length
+
+    def pieces(self):
+        position = 0
+        for piece in self.body.pieces():
+            if position <= self.at < position + len(piece):
+                changed = bytearray(piece)
+                changed[self.at - position] ^= 0xFF
+                yield memoryview(changed)
+            else:
+                yield piece
+            position += len(piece)
+
+
 class JoinedBody:
     """Several bodies in a row."""
 
@@ -336,6 +376,8 @@ PARAMETERS = {
     "accept_ranges": (to_text, None),
     "changed_after": (to_number, None),
     "changed_size_after": (to_number, None),
+    "corrupt": (to_bytes_count, None),
+    "corrupt_until": (to_number, None),
     "delay": (to_number, 0),
     "body_delay": (to_number, 0),
     "rate": (to_positive, None),
@@ -366,7 +408,8 @@ PARAMETERS = {
     "redirect_to": (to_text, None),
     "redirect_status": (to_status, 302),
     "no_head": (to_flag, False),
-    "auth": (one_of("basic", "proxy"), None),
+    "auth": (one_of("basic", "digest", "digest-sha256", "any", "proxy", "proxy-digest"), None),
+    "nonce_uses": (to_number, None),
     "fail_first": (to_number, 0),
     "fail_status": (to_status, 503),
     "fail_how": (one_of("reset", "cut", "stall", "drop"), None),
@@ -402,6 +445,7 @@ class Request:
     def __init__(self, head):
         lines = head.decode("latin-1").split("\r\n")
         self.method, self.target, self.version = lines[0].split(" ")
+        self.body = b""
         if not re.fullmatch(r"HTTP/1\.[01]", self.version):
             raise ValueError(self.version)
         self.headers = {}
@@ -413,6 +457,7 @@ class Request:
             known = self.headers.get(name)
             self.headers[name] = value if known is None else f"{known}, {value}"
         parts = urlsplit(self.target) if "://" in self.target.split("?")[0] else None
+        self.proxied = parts is not None or self.method == "CONNECT"
         rest = parts._replace(scheme="", netloc="").geturl() if parts else self.target
         self.path, _, self.query = rest.partition("?")
         self.path = self.path or "/"
@@ -444,6 +489,7 @@ class Log:
                 "number": number,
                 "method": request.method,
                 "target": request.target,
+                "proxied": request.proxied,
                 "range": request.headers.get("range"),
                 "if_range": request.headers.get("if-range"),
                 "headers": request.headers,
@@ -516,14 +562,23 @@ def reason(status):
         return "Unknown"
 
 
-def current_object(program, number):
-    """The object as the N-th request sees it: seed, size, etag, modified."""
+STORED = {}  # what /_put brought, by path
+
+
+def current_object(program, number, path):
+    """The object as the N-th request sees it: seed, size, etag, modified, what is wrong in it."""
     grown = program.changed_size_after is not None and number >= program.changed_size_after
     changed = program.changed_after is not None and number >= program.changed_after
     changed = changed or grown
     seed = (program.seed + changed) & MASK
-    size = program.size + grown
+    data = STORED.get(path)
+    size = program.size + grown if data is None else len(data)
+    wrong = program.corrupt
+    if program.corrupt_until is not None and number > program.corrupt_until:
+        wrong = None
     etag = program.etag
+    if etag is None and data is not None:
+        etag = hashlib.sha256(data).hexdigest()[:16]
     if etag is None:
         etag = f"s{seed:x}-{size:x}"
     elif changed and etag != "none":
@@ -534,6 +589,8 @@ def current_object(program, number):
     return SimpleNamespace(
         seed=seed,
         size=size,
+        data=data,
+        wrong=wrong,
         etag=None if etag == "none" else ("W/" if program.weak else "") + f'"{etag}"',
         modified=None if modified == "none" else modified,
     )
@@ -551,6 +608,15 @@ def object_headers(program, item):
     if item.modified:
         headers.append(("Last-Modified", item.modified))
     return headers
+
+
+def object_body(item, first, length):
+    """Those bytes of the object."""
+    if item.data is None:
+        body = PatternBody(item.seed, first, length)
+    else:
+        body = BytesBody(item.data[first:first + length])
+    return body if item.wrong is None else CorruptBody(body, item.wrong - first)
 
 
 def parse_range(text, size):
@@ -596,7 +662,7 @@ def content_range(program, first, last, size):
 def partial_answer(program, item, first, last):
     if program.short_range:
         last = first + (last - first + 2) // 2 - 1
-    body = PatternBody(item.seed, first, last - first + 1)
+    body = object_body(item, first, last - first + 1)
     headers = object_headers(program, item)
     described = []
     if not program.no_content_range:
@@ -626,18 +692,91 @@ def object_answer(request, program, item):
     if program.gzip:
         body = BytesBody(object_gzip(item.seed, item.size))
         return Answer(200, body, headers + [("Content-Encoding", "gzip")])
-    return Answer(200, PatternBody(item.seed, 0, item.size), headers)
+    return Answer(200, object_body(item, 0, item.size), headers)
+
+
+class Nonces:
+    """The nonces that were given out, and how often each was used."""
+
+    def __init__(self):
+        self._lock = threading.Lock()
+        self._uses = {}
+
+    def make(self):
+        nonce = secrets.token_hex(16)
+        with self._lock:
+            self._uses[nonce] = 0
+        return nonce
+
+    def use(self, nonce, most):
+        with self._lock:
+            if nonce not in self._uses or (most is not None and self._uses[nonce] >= most):
+                return False
+            self._uses[nonce] += 1
+            return True
+
+
+NONCES = Nonces()
+DIGESTS = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
+
+
+def digest_response(values, method, algorithm):
+    """RFC 7616 3.4 with qop=auth."""
+    def hashed(text):
+        return DIGESTS[algorithm](text.encode()).hexdigest()
+
+    secret = hashed(f"user:fault:{PASSWORD}")
+    what = hashed(f"{method}:{values['uri']}")
+    return hashed(":".join([secret, values["nonce"], values["nc"], values["cnonce"],
+                            values["qop"], what]))
+
+
+def digest_holds(text, request, algorithm, nonce_uses=None):
+    """Whether the value of an Authorization or Proxy-Authorization header is right."""
+    kind, _, rest = text.partition(" ")
+    values = {n: q or v for n, q, v in re.findall(r'(\w+)=(?:"([^"]*)"|([^\s,]+))', rest)}
+    path = request.path + ("?" + request.query if request.query else "")
+    try:
+        return (kind.lower() == "digest" and values["username"] == "user"
+                and values["realm"] == "fault" and values["uri"] in (path, request.target)
+                and values.get("algorithm", "MD5") == algorithm
+                and values["response"] == digest_response(values, request.method, algorithm)
+                and NONCES.use(values["nonce"], nonce_uses))
+    except KeyError:
+        return False
+
+
+def demand_credentials(request, status, schemes, nonce_uses=None):
+    """The challenge, or None when the request brings what one of the schemes asks for."""
+    sent, asked = {
+        401: ("authorization", "WWW-Authenticate"),
+        407: ("proxy-authorization", "Proxy-Authenticate"),
+    }[status]
+    text = request.headers.get(sent, "")
+    challenges = []
+    for scheme in schemes:
+        if scheme == "basic":
+            if text == CREDENTIALS:
+                return None
+            challenges.append((asked, 'Basic realm="fault"'))
+        else:
+            algorithm = {"digest": "MD5", "digest-sha256": "SHA-256"}[scheme]
+            if digest_holds(text, request, algorithm, nonce_uses):
+                return None
+            challenges.append((asked, f'Digest realm="fault", nonce="{NONCES.make()}", '
+                                      f'qop="auth", algorithm={algorithm}'))
+    return page(status, challenges)
 
 
 def auth_answer(request, program):
     """The challenge, or None when there is nothing to ask for."""
     asked = {
-        "basic": (401, "authorization", "WWW-Authenticate"),
-        "proxy": (407, "proxy-authorization", "Proxy-Authenticate"),
-    }.get(program.auth)
-    if asked is None or request.headers.get(asked[1]) == CREDENTIALS:
-        return None
-    return page(asked[0], [(asked[2], 'Basic realm="fault"')])
+        None: None,
+        "any": (401, ("digest", "basic")),
+        "proxy": (407, ("basic",)),
+        "proxy-digest": (407, ("digest",)),
+    }.get(program.auth, (401, (program.auth,)))
+    return demand_credentials(request, *asked, program.nonce_uses) if asked else None
 
 
 def redirect_answer(request, program):
@@ -674,7 +813,8 @@ def choose_answer(request, program, number):
     if request.method not in ("GET", "HEAD"):
         return page(405, [("Allow", "GET, HEAD")])
     redirect = redirect_answer(request, program)
-    return redirect or object_answer(request, program, current_object(program, number))
+    return redirect or object_answer(
+        request, program, current_object(program, number, request.path))
 
 
 def choose_fault(program, number, length):
@@ -776,6 +916,15 @@ class Link:
                 raise ClientGone
         del self.received[:count]
 
+    def take(self, count):
+        """Returns a request's body."""
+        while len(self.received) < count:
+            if not self.receive(IDLE_SECONDS):
+                raise ClientGone
+        data = bytes(self.received[:count])
+        del self.received[:count]
+        return data
+
     def _unacknowledged(self):
         return struct.unpack("i", fcntl.ioctl(self.sock, termios.TIOCOUTQ, b"\0" * 4))[0]
 
@@ -873,11 +1022,55 @@ class Transmission:
             self.link.send(data)
 
 
+def relay(a, b, a_has=lambda: False):
+    """Carries bytes between two sockets until one of them ends; a_has: a holds decrypted ones."""
+    poll = select.poll()
+    poll.register(a, select.POLLIN)
+    poll.register(b, select.POLLIN)
+    with contextlib.suppress(OSError), a, b:
+        while True:
+            ready = [a.fileno()] if a_has() else [fd for fd, _ in poll.poll(IDLE_SECONDS * 1000)]
+            if not ready:
+                return
+            for source, sink in ((a, b), (b, a)):
+                if source.fileno() in ready:
+                    data = source.recv(65536)
+                    if not data:
+                        return
+                    sink.sendall(data)
+
+
+class TlsFront:
+    """A port that speaks TLS before another one, which never learns of it."""
+
+    def __init__(self, certificate, port):
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._context.load_cert_chain(certificate)
+        self._behind = port
+        self._socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = self._socket.getsockname()[1]
+
+    def run(self):
+        while True:
+            sock, _ = self._socket.accept()
+            threading.Thread(target=self._serve, args=(sock,), daemon=True).start()
+
+    def _serve(self, sock):
+        sock.settimeout(IDLE_SECONDS)
+        with contextlib.suppress(OSError):
+            secure = self._context.wrap_socket(sock, server_side=True)
+            behind = socket.create_connection(("127.0.0.1", self._behind))
+            relay(secure, behind, lambda: secure.pending() > 0)
+        sock.close()
+
+
 class Server:
     """Accepts connections and serves each in a thread."""
 
     def __init__(self, port, log):
         self.log = log
+        self.proxy_schemes = ()
+        self.proxy_status = None
         self.socket = socket.create_server(("127.0.0.1", port), backlog=512)
         self.port = self.socket.getsockname()[1]
         threading.stack_size(512 * 1024)
@@ -909,7 +1102,10 @@ class Server:
             return False
         try:
             request = Request(head)
-            link.skip(request.body_length())
+            if request.path == "/_put":
+                request.body = link.take(request.body_length())
+            else:
+                link.skip(request.body_length())
         except ValueError:
             link.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             return False
@@ -917,11 +1113,44 @@ class Server:
             return self._serve_control(link, request)
         entry = self.log.add(request, connection)
         outcome = "client_gone"
+        tunnel = None
         try:
-            outcome, usable = self._serve_object(link, request, entry)
+            if request.method == "CONNECT":
+                outcome, usable, tunnel = self._serve_connect(link, request, entry)
+            else:
+                outcome, usable = self._serve_object(link, request, entry)
         finally:
             self.log.finish(entry, outcome)
+        if tunnel:
+            tunnel.sendall(link.received)
+            relay(link.sock, tunnel)
         return usable
+
+    def _refuse_as_proxy(self, request):
+        """What a proxy says before it does anything, or None."""
+        if self.proxy_status is not None:
+            return page(self.proxy_status)
+        if self.proxy_schemes:
+            return demand_credentials(request, 407, self.proxy_schemes)
+        return None
+
+    def _serve_connect(self, link, request, entry):
+        """Returns outcome, whether another request may follow, and the socket of the tunnel."""
+        host, _, port = request.target.rpartition(":")
+        answer = self._refuse_as_proxy(request)
+        tunnel = None
+        if not answer and host not in LOCAL_HOSTS:
+            answer = page(403)
+        if not answer:
+            try:
+                tunnel = socket.create_connection(("127.0.0.1", int(port)))
+            except (OSError, ValueError, OverflowError):
+                answer = page(502)
+        if answer:
+            return *Transmission(link, parse_program(""), entry).send_answer(request, answer), None
+        entry["status"] = 200
+        link.send(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        return "complete", False, tunnel
 
     def _serve_object(self, link, request, entry):
         try:
@@ -930,7 +1159,8 @@ class Server:
             answer = text_answer(400, f"{error}\n")
             return Transmission(link, parse_program(""), entry).send_answer(request, answer)
         link.wait(program.delay / 1000)
-        answer = choose_answer(request, program, entry["number"])
+        answer = self._refuse_as_proxy(request) if request.proxied else None
+        answer = answer or choose_answer(request, program, entry["number"])
         return Transmission(link, program, entry).send_answer(request, answer)
 
     def _serve_control(self, link, request):
@@ -945,9 +1175,17 @@ class Server:
         values = dict(parse_qsl(request.query, keep_blank_values=True))
         if request.path == "/_ping":
             return text_answer(200, "ok")
+        if request.path == "/_proxy":
+            kind = values.get("auth", "none")
+            self.proxy_schemes = {"none": (), "basic": ("basic",), "digest": ("digest",)}[kind]
+            self.proxy_status = to_status(values["status"]) if "status" in values else None
+            return text_answer(200, "ok")
         if request.path == "/_sha256":
             seed, size = to_seed(values.get("seed", "1")), to_bytes_count(values.get("size", "64k"))
             return text_answer(200, object_sha256(seed, size))
+        if request.path == "/_put" and request.method in ("PUT", "POST"):
+            STORED[values["path"]] = request.body
+            return text_answer(200, "ok")
         if request.path == "/_log":
             return text_answer(200, self._read_log(values), "application/json")
         return page(404)
@@ -980,6 +1218,8 @@ def parse_arguments():
     parser.add_argument("--port-file")
     parser.add_argument("--log")
     parser.add_argument("--max-seconds", type=float, default=1800)
+    parser.add_argument("--tls-cert")
+    parser.add_argument("--tls-port-file")
     parser.add_argument("--exit-with-stdin", action="store_true")
     return parser.parse_args()
 
@@ -991,6 +1231,11 @@ def main():
         signal.signal(number, lambda *_: stop.set())
     server = Server(arguments.port, Log(arguments.log))
     threading.Thread(target=server.run, daemon=True).start()
+    if arguments.tls_cert:
+        front = TlsFront(arguments.tls_cert, server.port)
+        threading.Thread(target=front.run, daemon=True).start()
+        if arguments.tls_port_file:
+            write_port_file(arguments.tls_port_file, front.port)
     if arguments.exit_with_stdin:
         threading.Thread(target=stop_with_stdin, args=(stop,), daemon=True).start()
     if arguments.port_file:

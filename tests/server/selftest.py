@@ -17,6 +17,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -337,6 +338,30 @@ def changed_size_after():
     assert replies[0]["ETag"] != replies[1]["ETag"]
 
 
+@test
+def corrupt_byte_until_it_is_right():
+    replies = [ask("/corrupt?size=100&corrupt=10&corrupt_until=1") for _ in range(2)]
+    right = content(1, 0, 100)
+    wrong = right[:10] + bytes([right[10] ^ 0xFF]) + right[11:]
+    equal([r.body for r in replies], [wrong, right])
+    equal(replies[0]["ETag"], replies[1]["ETag"])
+    equal(ask("/corrupt2?size=100&corrupt=10", Range="bytes=10-11").body, wrong[10:12])
+    equal(ask("/corrupt2?size=100&corrupt=10", Range="bytes=11-12").body, wrong[11:13])
+
+
+@test
+def stored_objects():
+    data = bytes(range(256)) * 300
+    own = connect()
+    own.request("PUT", "/_put?path=/stored", body=data)
+    equal(own.getresponse().read(), b"ok")
+    own.close()
+    reply = ask("/stored?size=5")
+    equal(reply.body, data)
+    part = ask("/stored", Range="bytes=255-257", If_Range=reply["ETag"])
+    equal((part.status, part.body), (206, data[255:258]))
+
+
 # ---------------------------------------------------------------- pace
 
 
@@ -495,6 +520,101 @@ def absolute_form():
     equal(log("/abs")[0]["target"], "http://example.invalid/abs?size=5&close=1")
 
 
+# ---------------------------------------------------------------- proxy
+
+
+def connect_to(target, extra=""):
+    """The head of the answer to a CONNECT, and the socket."""
+    sock = socket.create_connection(("127.0.0.1", PORT), timeout=TIMEOUT)
+    sock.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{extra}\r\n".encode())
+    head = b""
+    while b"\r\n\r\n" not in head:
+        head += sock.recv(1)
+    return head.decode(), sock
+
+
+@test
+def connect_makes_a_tunnel():
+    head, sock = connect_to(f"127.0.0.1:{PORT}")
+    with sock:
+        assert head.startswith("HTTP/1.1 200 ")
+        sock.sendall(b"GET /tunnelled?size=5&close=1 HTTP/1.1\r\nHost: x\r\n\r\n")
+        data = b""
+        while part := sock.recv(65536):
+            data += part
+    equal(data[-5:], content(1, 0, 5))
+    entry = log(f"127.0.0.1:{PORT}", 1)[-1]
+    equal((entry["method"], entry["proxied"], entry["status"]), ("CONNECT", True, 200))
+    equal(log("/tunnelled", 1)[0]["proxied"], False)
+
+
+@test
+def connect_goes_nowhere_else():
+    for target, status in (("example.invalid:80", "403"), ("127.0.0.1:1", "502"),
+                           ("127.0.0.1:x", "502"), ("localhost:1", "502")):
+        head, sock = connect_to(target)
+        sock.close()
+        equal((target, head.split(" ")[1]), (target, status))
+
+
+@test
+def proxy_authorization():
+    request = "GET http://h/paid?size=5&close=1 HTTP/1.1\r\nHost: h\r\n"
+    good = "Proxy-Authorization: Basic dXNlcjpzZWNyZXQ=\r\n"
+    try:
+        equal(ask("/_proxy?auth=basic").body, b"ok")
+        equal(raw(f"{request}\r\n".encode())[0][:12], b"HTTP/1.1 407")
+        equal(raw(f"{request}{good}\r\n".encode())[0][:12], b"HTTP/1.1 200")
+        equal([e["proxied"] for e in log("/paid", 2)], [True, True])
+        equal(ask("/paid").status, 200)
+        head, sock = connect_to(f"127.0.0.1:{PORT}")
+        sock.close()
+        assert head.startswith("HTTP/1.1 407 ") and "Proxy-Authenticate: Basic" in head
+        head, sock = connect_to(f"127.0.0.1:{PORT}", good)
+        sock.close()
+        assert head.startswith("HTTP/1.1 200 ")
+        ask("/_proxy?auth=digest")
+        target = f"127.0.0.1:{PORT}"
+        head, sock = connect_to(target)
+        sock.close()
+        challenge = re.search("Proxy-Authenticate: (.*)\r", head)[1]
+        sent = answer_digest(challenge, target, method="CONNECT")
+        head, sock = connect_to(target, f"Proxy-Authorization: {sent}\r\n")
+        sock.close()
+        assert head.startswith("HTTP/1.1 200 ")
+        ask("/_proxy?status=503")
+        equal(raw(f"{request}\r\n".encode())[0][:12], b"HTTP/1.1 503")
+        equal(ask("/_proxy?auth=nothing").status, 400)
+    finally:
+        ask("/_proxy")
+    equal(raw(f"{request}\r\n".encode())[0][:12], b"HTTP/1.1 200")
+
+
+@test
+def tls():
+    with tempfile.TemporaryDirectory() as folder:
+        pem, port_file = os.path.join(folder, "pem"), os.path.join(folder, "port")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                        "-subj", "/CN=localhost", "-keyout", pem, "-out", pem + ".crt"],
+                       check=True, capture_output=True, timeout=60)
+        with open(pem, "a", encoding="ascii") as file, open(pem + ".crt", encoding="ascii") as crt:
+            file.write(crt.read())
+        server = spawn("--tls-cert", pem, "--tls-port-file", port_file, "--max-seconds", "60",
+                       "--exit-with-stdin", stdin=subprocess.PIPE)
+        server.stdout.readline()
+        with open(port_file, encoding="ascii") as file:
+            port = int(file.read())
+        context = ssl.create_default_context(cafile=pem + ".crt")
+        connection = http.client.HTTPSConnection("localhost", port, timeout=TIMEOUT,
+                                                 context=context)
+        for size in (5, 3000000):
+            reply = ask(f"/tls?size={size}", connection=connection)
+            equal(reply.body == content(1, 0, size), True)
+        connection.close()
+        server.stdin.close()
+        equal(server.wait(10), 0)
+
+
 # ---------------------------------------------------------------- status
 
 
@@ -561,6 +681,53 @@ def auth():
         equal((reply.status, reply[challenge]), (code, 'Basic realm="fault"'))
         equal(ask(f"/auth?auth={kind}", **{header: "Basic eA=="}).status, code)
         equal(ask(f"/auth?auth={kind}", **{header: good}).status, 200)
+
+
+def answer_digest(challenge, path, password="secret", method="GET"):
+    """The Authorization header for a challenge, an independent reading of RFC 7616."""
+    values = dict(re.findall(r'(\w+)="?([^",]+)"?', challenge))
+    digest = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}[values["algorithm"]]
+    a1 = digest(f"user:{values['realm']}:{password}".encode()).hexdigest()
+    a2 = digest(f"{method}:{path}".encode()).hexdigest()
+    text = f"{a1}:{values['nonce']}:00000001:abc:auth:{a2}"
+    return (f'Digest username="user", realm="{values["realm"]}", nonce="{values["nonce"]}", '
+            f'uri="{path}", algorithm={values["algorithm"]}, qop=auth, nc=00000001, '
+            f'cnonce="abc", response="{digest(text.encode()).hexdigest()}"')
+
+
+@test
+def auth_digest():
+    for kind, code, header, asked in (
+            ("digest", 401, "Authorization", "WWW-Authenticate"),
+            ("digest-sha256", 401, "Authorization", "WWW-Authenticate"),
+            ("proxy-digest", 407, "Proxy-Authorization", "Proxy-Authenticate")):
+        path = f"/digest?auth={kind}"
+        reply = ask(path)
+        equal(reply.status, code)
+        for password, status in (("wrong", code), ("secret", 200)):
+            sent = answer_digest(reply[asked], path, password)
+            equal(ask(path, **{header: sent}).status, status)
+        sent = answer_digest(reply[asked], path).replace('nonce="', 'nonce="0')
+        equal(ask(path, **{header: sent}).status, code)
+    equal(ask("/digest?auth=digest", Authorization="Basic dXNlcjpzZWNyZXQ=").status, 401)
+
+
+@test
+def auth_any_offers_two():
+    reply = ask("/any?auth=any")
+    offered = [text.split(" ")[0] for text in reply.headers.get_all("WWW-Authenticate")]
+    equal((reply.status, offered), (401, ["Digest", "Basic"]))
+    equal(ask("/any?auth=any", Authorization="Basic dXNlcjpzZWNyZXQ=").status, 200)
+
+
+@test
+def nonces_end():
+    path = "/once?auth=digest&nonce_uses=1"
+    sent = answer_digest(ask(path)["WWW-Authenticate"], path)
+    reply = ask(path, Authorization=sent)
+    equal(reply.status, 200)
+    reply = ask(path, Authorization=sent)
+    equal((reply.status, "stale" in reply["WWW-Authenticate"]), (401, False))
 
 
 @test
