@@ -324,16 +324,10 @@ static bool discard_if_lost(struct do_engine *engine, const struct do_job_record
         return false;
     for (size_t i = 0; i < file_count; i++)
     {
-        const struct do_file_record *file = &files[i];
-        const char *target = file->local_path ? file->local_path : engine->stream_target;
-        struct do_part_file *part;
-
-        if (!file->temp_path || file->saved ||
-            FAILED(do_part_file_check_name(target, file->temp_path)) ||
-            FAILED(do_part_file_create(file->temp_path, &file->received, &part)))
-            continue;
-        do_part_file_discard(part);
-        do_part_file_release(part);
+        if (!files[i].saved)
+            do_job_discard_left_file(engine, &files[i], files[i].temp_path);
+        do_job_discard_left_file(
+            engine, &files[i], do_values_text(&files[i].values, DO_FILE_PROP_PLAIN_PATH));
     }
     (void)do_queue_db_remove_job(engine->env.db, &record->id);
     return true;
@@ -366,8 +360,13 @@ static HRESULT restore_job(void *ctx, const struct do_job_record *record,
     }
     do_list_add_tail(&engine->jobs, &job->link);
     restore_listener(job);
-    /* The last file may have been transferred without having been recorded in time. */
-    if (do_job_state_is_active(job->state) || (job->state == DO_JOB_TRANSFERRED && !whole))
+    /*
+     * The last file may have been transferred without having been recorded in time; and a client
+     * that comes back with another stream needs a job that takes it.
+     */
+    if (do_job_state_is_active(job->state) ||
+        (job->state == DO_JOB_TRANSFERRED &&
+            (!whole || (!do_job_is_download(job) && FAILED(do_job_check_files(job))))))
     {
         do_job_reset_progress_clock_on_loop(job);
         job->resumed_ms = do_loop_now_on_loop(engine->env.loop);

@@ -194,6 +194,29 @@ static HRESULT check_new_file(const struct do_new_file *new_file)
     return hr;
 }
 
+/* A stored name is trusted when it may be one of ours. What is in use is not deleted. */
+void do_job_discard_left_file(
+    const struct do_engine *engine, const struct do_file_record *record, const char *path)
+{
+    const char *target = record->local_path ? record->local_path : engine->stream_target;
+    struct do_part_file *part;
+
+    if (!path || FAILED(do_part_file_check_name(target, path)) ||
+        FAILED(do_part_file_create(path, NULL, &part)))
+        return;
+    do_part_file_discard(part);
+    do_part_file_release(part);
+}
+
+/* A crash while a file was decrypted left two: the one that is not the file's goes. */
+static void discard_other(const struct do_engine *engine, const struct do_file_record *record)
+{
+    const char *other = do_values_text(&record->values, DO_FILE_PROP_PLAIN_PATH);
+
+    if (other && record->temp_path && strcmp(other, record->temp_path))
+        do_job_discard_left_file(engine, record, other);
+}
+
 HRESULT do_job_restore_file(struct do_job *job, const struct do_file_record *record)
 {
     const struct do_new_file new_file = {record->content_id, record->url, record->local_path,
@@ -223,6 +246,7 @@ HRESULT do_job_restore_file(struct do_job *job, const struct do_file_record *rec
     if (record->temp_path && !record->saved &&
         FAILED(hr = do_part_file_create(record->temp_path, &record->received, &file->part)))
         goto failed;
+    discard_other(job->engine, record);
     do_progress_set_transferred(
         &file->progress, record->transferred ? do_progress_snapshot(&file->progress).bytes_total
                                              : do_range_set_size(&record->received));

@@ -32,6 +32,8 @@ struct do_job_file
 
     /* Under the job's lock. */
     struct do_stream *stream; /* the sink, one reference; NULL for a file with a path */
+    uint64_t given_bytes;     /* what a download's stream has of a file that was checked first */
+    bool giving;              /* a thread is inside the stream with more of them */
     uint64_t active_since_ms; /* 0 = its transfer does not run */
     uint64_t active_ms;       /* before that */
 };
@@ -79,6 +81,7 @@ struct do_job
     uint64_t progress_since_ms; /* when the no-progress clock began */
     HRESULT last_failure;       /* the last concrete failure since then; S_OK = none */
     bool halted;                /* by a call that has not ended: must not run meanwhile */
+    bool was_blocked;           /* since the transfer began: it was stopped in its course */
     bool is_queued;             /* counts among the queued jobs */
     bool has_slot;              /* counts among the running jobs */
     bool holds_engine;          /* active: one engine reference */
@@ -118,6 +121,10 @@ void do_engine_apply_conditions_on_loop(struct do_engine *engine);
 HRESULT do_job_create_object(
     struct do_engine *engine, const struct do_job_record *record, struct do_job **job);
 HRESULT do_job_restore_file(struct do_job *job, const struct do_file_record *record);
+
+/** Deletes a temporary file of a stored row, unless its name is not one of ours. NULL is accepted. */
+void do_job_discard_left_file(
+    const struct do_engine *engine, const struct do_file_record *record, const char *path);
 void do_job_retain_inner(struct do_job *job);
 void do_job_release_inner(struct do_job *job);
 

@@ -68,7 +68,8 @@ enum do_file_prop
     DO_FILE_PROP_OWN = 100,
     DO_FILE_PROP_VALIDATION = 100, /* IBackgroundCopyFile3::SetValidationState */
     DO_FILE_PROP_PLAIN_SIZE = 102, /* of a file that was decrypted: what is to be saved */
-    DO_FILE_PROP_PORTION = 101     /* of a download: where its latest portion begins in the file */
+    DO_FILE_PROP_PORTION = 101,    /* of a download: where its latest portion begins in the file */
+    DO_FILE_PROP_PLAIN_PATH = 103  /* the other file while one is decrypted: left by a crash */
 };
 
 #endif

@@ -159,6 +159,7 @@ void do_job_halt_on_loop(struct do_job *job)
 void do_job_drop_transfer_on_loop(struct do_job *job, bool keep)
 {
     do_transfer_release_on_loop(job->transfer, keep);
+    job->was_blocked = false;
     job->transfer = NULL;
     job->current = NULL;
 }
@@ -411,6 +412,59 @@ static void let_go_job_of(void *ctx)
     do_job_release(file->job);
 }
 
+static uint64_t given_to_stream(void *ctx)
+{
+    struct do_job_file *file = ctx;
+    uint64_t bytes;
+
+    do_mutex_lock(&file->job->lock);
+    bytes = file->given_bytes;
+    do_mutex_unlock(&file->job->lock);
+    return bytes;
+}
+
+static void set_giving(struct do_job_file *file, bool giving, uint64_t bytes)
+{
+    do_mutex_lock(&file->job->lock);
+    file->giving = giving;
+    file->given_bytes += bytes;
+    do_cond_broadcast(&file->job->state_changed);
+    do_mutex_unlock(&file->job->lock);
+}
+
+/* A do_part_file_sink_fn. */
+static HRESULT give_to_stream(void *ctx, const void *data, size_t length)
+{
+    HRESULT hr;
+
+    set_giving(ctx, true, 0);
+    hr = do_job_file_write_to_stream(ctx, data, length);
+    set_giving(ctx, false, SUCCEEDED(hr) ? length : 0);
+    return hr;
+}
+
+static HRESULT keep_file_value(void *ctx, const struct do_setting *setting)
+{
+    return do_job_file_change_values_on_loop(ctx, setting, 1);
+}
+
+/* A stream gets a checked file's bytes once, however often its check is stopped. */
+static HRESULT prepare_spool(struct do_job_file *file, struct do_transfer_spool *spool)
+{
+    HRESULT hr = S_OK;
+
+    spool->write = give_to_stream;
+    spool->has = given_to_stream;
+    do_mutex_lock(&file->job->lock);
+    /* What a stream that stopped its download from inside does with these bytes is not known. */
+    if (file->giving)
+        hr = DO_E_INVALID_STATE;
+    else if (!file->part)
+        file->given_bytes = 0;
+    do_mutex_unlock(&file->job->lock);
+    return hr;
+}
+
 /* What is to be done with the file in the end, and who writes it. */
 static HRESULT prepare_transfer(struct do_job *job)
 {
@@ -420,15 +474,19 @@ static HRESULT prepare_transfer(struct do_job *job)
         .integrity_info = do_values_text(values, DO_FILE_PROP_INTEGRITY_INFO),
         .is_mandatory = do_values_number(values, DO_FILE_PROP_INTEGRITY_MANDATORY, 0) != 0,
         .decryption_info = do_values_text(values, DO_FILE_PROP_DECRYPTION_INFO),
-        .plain_size_id = DO_FILE_PROP_PLAIN_SIZE};
+        .spool = {.hold = hold_job_of, .let_go = let_go_job_of, .ctx = file},
+        .keep = keep_file_value,
+        .keep_ctx = file,
+        .plain_size_id = DO_FILE_PROP_PLAIN_SIZE,
+        .plain_path_id = DO_FILE_PROP_PLAIN_PATH};
+    HRESULT hr;
 
     if (do_job_is_download(job) && file->stream)
     {
         if (file->part && do_part_file_is_stream(file->part))
             do_transfer_set_writer_on_loop(job->transfer, job->stream_writer);
-        else
-            settings.spool = (struct do_transfer_spool){
-                do_job_file_write_to_stream, hold_job_of, let_go_job_of, file};
+        else if (FAILED(hr = prepare_spool(file, &settings.spool)))
+            return hr;
     }
     return do_transfer_set_check_on_loop(job->transfer, &settings);
 }
@@ -480,6 +538,7 @@ static void block(struct do_job *job, HRESULT reason)
     do_log(DO_LOG_INFO, DO_LOG_JOB, "a job waits: 0x%08x", (unsigned int)reason);
     do_job_halt_on_loop(job);
     set_blocked(job, true);
+    job->was_blocked = true;
     do_job_set_error_on_loop(job, reason, DO_ERROR_CONTEXT_NONE, NULL);
     do_job_set_state_on_loop(job, DO_JOB_TRANSIENT_ERROR);
 }
@@ -509,6 +568,28 @@ static void on_retry_timer(void *ctx)
     do_engine_schedule_on_loop(job->engine);
 }
 
+/*
+ * A transfer into a stream that was stopped has writes that never begin: another one goes on where
+ * the stream ended. False: a write is still inside the stream, it is looked at again soon.
+ */
+static bool renew_stream(struct do_job *job, HRESULT *hr)
+{
+    struct do_loop *loop = job->engine->env.loop;
+    struct do_job_file *file = job->current;
+
+    *hr = S_OK;
+    if (!job->was_blocked || !job->transfer || !file->part || !do_part_file_is_stream(file->part))
+        return true;
+    if (do_transfer_is_writing_on_loop(job->transfer))
+    {
+        do_timer_set_on_loop(loop, &job->retry_timer, do_loop_now_on_loop(loop) + DRAIN_LOOK_MS);
+        return false;
+    }
+    do_job_drop_transfer_on_loop(job, true);
+    *hr = do_part_file_renew_stream(&file->part);
+    return true;
+}
+
 void do_job_run_on_loop(struct do_job *job)
 {
     HRESULT hr = do_conditions_check_on_loop(job->engine->conditions, job);
@@ -527,7 +608,12 @@ void do_job_run_on_loop(struct do_job *job)
         clear_error(job);
         do_job_set_state_on_loop(job, DO_JOB_TRANSFERRING);
     }
-    run_next_file(job);
+    if (!renew_stream(job, &hr))
+        return;
+    if (SUCCEEDED(hr))
+        run_next_file(job);
+    else
+        give_up(job, hr);
 }
 
 void do_job_init_run(struct do_job *job)

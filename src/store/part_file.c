@@ -29,10 +29,9 @@ struct do_part_file
     struct do_range_set written;
     bool dirty;
     bool discarded;
-    bool stopped;         /* of a stream: no further write begins */
-    HRESULT failure;      /* of a stream: why, when it was the sink */
-    uint64_t sink_thread; /* of a stream: who is inside the sink; 0 = nobody */
-    struct do_cond left;  /* for do_part_file_wait_stream */
+    bool stopped;             /* of a stream: no further write begins */
+    uint64_t sink_thread;     /* of a stream: who is inside the sink; 0 = nobody */
+    struct do_cond left_sink; /* for do_part_file_wait_stream */
 };
 
 HRESULT do_part_file_make_name(const char *target, char **path)
@@ -72,7 +71,7 @@ HRESULT do_part_file_create(
         return E_OUTOFMEMORY;
     atomic_init(&created->references, 1);
     do_mutex_init(&created->lock);
-    do_cond_init(&created->left);
+    do_cond_init(&created->left_sink);
     do_range_set_init(&created->written);
     created->may_exist = received != NULL;
     if (!(created->path = do_str_dup(path)) ||
@@ -106,60 +105,65 @@ void do_part_file_stop_stream(struct do_part_file *part, bool stopped)
 {
     do_mutex_lock(&part->lock);
     part->stopped = stopped;
-    part->failure = S_OK;
     do_mutex_unlock(&part->lock);
 }
 
 bool do_part_file_wait_stream(struct do_part_file *part)
 {
-    const uint64_t thread = do_thread_current_id();
+    const uint64_t self = do_thread_current_id();
     bool is_own;
 
     do_mutex_lock(&part->lock);
-    while (part->sink_thread && part->sink_thread != thread)
-        do_cond_wait(&part->left, &part->lock);
-    is_own = part->sink_thread == thread;
+    while (part->sink_thread && part->sink_thread != self)
+        do_cond_wait(&part->left_sink, &part->lock);
+    is_own = part->sink_thread != 0;
     do_mutex_unlock(&part->lock);
     return !is_own;
 }
 
-static HRESULT enter_sink_locked(struct do_part_file *part, uint64_t offset, size_t length)
+HRESULT do_part_file_renew_stream(struct do_part_file **part)
 {
+    struct do_part_file *renewed;
     HRESULT hr;
 
-    if (part->stopped)
-        return FAILED(part->failure) ? part->failure : E_ABORT;
-    if (offset != do_range_set_size(&part->written))
-        return E_UNEXPECTED;
-    /* Who asks meanwhile what to go on with must not get these bytes twice. */
-    if (SUCCEEDED(hr = do_range_set_add(&part->written, offset, offset + length)))
-        part->sink_thread = do_thread_current_id();
-    return hr;
+    if (FAILED(hr = do_part_file_create_stream((*part)->sink, (*part)->sink_ctx, &renewed)))
+        return hr;
+    if (FAILED(hr = do_part_file_get_written(*part, &renewed->written)))
+    {
+        do_part_file_release(renewed);
+        return hr;
+    }
+    do_part_file_stop_stream(*part, true);
+    do_part_file_release(*part);
+    *part = renewed;
+    return S_OK;
 }
 
 /* Hands data to the sink if it goes on where the last write ended. */
 static HRESULT write_to_sink(
     struct do_part_file *part, uint64_t offset, const void *data, size_t length)
 {
-    HRESULT hr;
+    HRESULT hr = S_OK;
 
     do_mutex_lock(&part->lock);
-    hr = enter_sink_locked(part, offset, length);
+    if (part->stopped)
+        hr = E_ABORT;
+    else if (offset != do_range_set_size(&part->written))
+        hr = E_UNEXPECTED;
+    else
+        part->sink_thread = do_thread_current_id();
     do_mutex_unlock(&part->lock);
     if (FAILED(hr))
         return hr;
     hr = part->sink(part->sink_ctx, data, length);
     do_mutex_lock(&part->lock);
     part->sink_thread = 0;
+    if (SUCCEEDED(hr))
+        hr = do_range_set_add(&part->written, offset, offset + length);
+    /* What the sink refused must not be followed by what comes after it. */
     if (FAILED(hr))
-    {
-        /* Its only range, from 0 on. */
-        part->written.ranges[0].end = offset;
-        part->written.count = offset ? 1 : 0;
         part->stopped = true;
-        part->failure = hr;
-    }
-    do_cond_broadcast(&part->left);
+    do_cond_broadcast(&part->left_sink);
     do_mutex_unlock(&part->lock);
     return hr;
 }
@@ -178,7 +182,7 @@ void do_part_file_release(struct do_part_file *part)
         (void)do_file_remove(part->file);
     do_file_close(part->file);
     do_range_set_finish(&part->written);
-    do_cond_finish(&part->left);
+    do_cond_finish(&part->left_sink);
     do_mutex_finish(&part->lock);
     do_free(part->path);
     do_free(part);
@@ -310,7 +314,7 @@ bool do_part_file_is_written(struct do_part_file *part, uint64_t size)
     bool written;
 
     do_mutex_lock(&part->lock);
-    written = !part->sink_thread && do_range_set_contains(&part->written, 0, size);
+    written = do_range_set_contains(&part->written, 0, size);
     do_mutex_unlock(&part->lock);
     return written;
 }

@@ -48,14 +48,17 @@ HRESULT do_part_file_create_stream(
     do_part_file_sink_fn sink, void *ctx, struct do_part_file **part);
 bool do_part_file_is_stream(const struct do_part_file *part);
 
-/**
- * Of a stream: with stopped no further write begins; they fail with E_ABORT. Does not wait. A write
- * that has begun counts as written until it fails; those that follow then fail with its code.
- */
+/** Of a stream: with stopped no further write begins; they fail with E_ABORT. Does not wait. */
 void do_part_file_stop_stream(struct do_part_file *part, bool stopped);
 
 /** Waits until no write is inside the sink. False at once when it is this thread's own. */
 bool do_part_file_wait_stream(struct do_part_file *part);
+
+/**
+ * Puts an object in a stream's place that goes on where it ended: writes that are still queued for
+ * the old one, which was stopped, never begin. Nothing may be inside the sink.
+ */
+HRESULT do_part_file_renew_stream(struct do_part_file **part);
 
 struct do_part_file *do_part_file_acquire(struct do_part_file *part);
 
@@ -87,7 +90,7 @@ HRESULT do_part_file_read(struct do_part_file *part, uint64_t offset, void *data
 /** Bytes turned out to be worthless: they count as not written. */
 HRESULT do_part_file_forget(struct do_part_file *part, uint64_t begin, uint64_t end);
 
-/** Whether all of [0, size) is written, and no sink can still refuse some of it. */
+/** Whether all of [0, size) is written. */
 bool do_part_file_is_written(struct do_part_file *part, uint64_t size);
 
 /** A copy of the set of written ranges, to be finished by the caller. */

@@ -23,12 +23,19 @@ struct do_check
     struct do_check_result result; /* the thread's until done is called */
 };
 
+static void release_files(struct do_check *check)
+{
+    do_part_file_release(check->plan.part);
+    do_part_file_release(check->plan.plain);
+    check->plan.part = NULL;
+    check->plan.plain = NULL;
+}
+
 void do_check_release(struct do_check *check)
 {
     if (!check || atomic_fetch_sub(&check->references, 1) > 1)
         return;
-    do_part_file_release(check->plan.part);
-    do_part_file_release(check->plan.plain);
+    release_files(check);
     do_range_set_finish(&check->result.bad);
     do_free(check);
 }
@@ -155,7 +162,10 @@ static HRESULT hand_over(struct do_check *check)
     unsigned char *buffer = do_alloc_raw(READ_BYTES);
     HRESULT hr = buffer ? S_OK : E_OUTOFMEMORY;
 
-    for (uint64_t offset = 0; SUCCEEDED(hr) && offset < size;)
+    /* What the sink took before a stop or a failure cannot be given again. */
+    uint64_t offset = SUCCEEDED(hr) ? check->plan.sink_has(check->plan.sink_ctx) : 0;
+
+    while (SUCCEEDED(hr) && offset < size)
     {
         size_t length = size - offset < READ_BYTES ? (size_t)(size - offset) : READ_BYTES;
 
@@ -187,6 +197,7 @@ static void check_main(void *ctx)
     if (plan.begins)
         plan.begins();
     check->result.hr = run(check);
+    release_files(check);
     check->done(check->ctx);
     do_check_release(check);
     if (plan.let_go)

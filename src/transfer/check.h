@@ -27,6 +27,7 @@ struct do_check_plan
     const struct do_decrypt_info *decrypt; /* or NULL */
     struct do_part_file *plain;            /* open and empty: where decrypted bytes go; or NULL */
     do_part_file_sink_fn sink;             /* gets the file's bytes in the end; or NULL */
+    uint64_t (*sink_has)(void *ctx);       /* how many of them it has from an earlier check */
     void *sink_ctx;
     void (*begins)(void); /* on the thread, around its life; or NULL */
     void (*ends)(void);
@@ -43,8 +44,9 @@ struct do_check_result
 };
 
 /**
- * Starts a check. done(ctx) is called once on its thread, as the last thing. One reference is the
- * caller's; plan->part and plan->plain are kept by references of the check's own.
+ * Starts a check. done(ctx) is called once on its thread, when nothing but let_go and ends is left
+ * to do. One reference is the caller's; plan->part and plan->plain are kept by references of the
+ * check's own, which are gone when done is called: who waits for that may delete the files.
  */
 HRESULT do_check_start(
     const struct do_check_plan *plan, void (*done)(void *ctx), void *ctx, struct do_check **check);

@@ -299,11 +299,38 @@ static HRESULT redirect_target(const struct do_request *request, CURLU **target)
     return S_OK;
 }
 
-/* Names and passwords in a URL are for the host that the client named with them. */
-static HRESULT strip_user(const struct do_request *request, CURLU *target)
+static HRESULT copy_url_part(CURLU *from, CURLU *to, CURLUPart part)
 {
+    char *text = NULL;
+    CURLUcode code = curl_url_get(from, part, &text, 0);
+    HRESULT hr = S_OK;
+
+    if (code == CURLUE_OUT_OF_MEMORY)
+        return E_OUTOFMEMORY;
+    if (code == CURLUE_OK && curl_url_set(to, part, text, 0) != CURLUE_OK)
+        hr = E_OUTOFMEMORY;
+    curl_free(text);
+    return hr;
+}
+
+/*
+ * Name and password in a URL are for the host that the client named with them: there they go on
+ * counting, whether a redirection repeats them or not, and no other host gets any.
+ */
+static HRESULT settle_user(const struct do_request *request, CURLU *target)
+{
+    char *user = NULL;
+    bool names_one = curl_url_get(target, CURLUPART_USER, &user, 0) == CURLUE_OK;
+    HRESULT hr;
+
+    curl_free(user);
     if (do_request_urls_are_of_one_origin(request->home, target))
-        return S_OK;
+    {
+        if (names_one)
+            return S_OK;
+        hr = copy_url_part(request->home, target, CURLUPART_USER);
+        return FAILED(hr) ? hr : copy_url_part(request->home, target, CURLUPART_PASSWORD);
+    }
     if (curl_url_set(target, CURLUPART_USER, NULL, 0) != CURLUE_OK ||
         curl_url_set(target, CURLUPART_PASSWORD, NULL, 0) != CURLUE_OK)
         return E_OUTOFMEMORY;
@@ -318,7 +345,7 @@ static HRESULT follow_redirect(struct do_request *request)
 
     if (hr != S_OK)
         return hr;
-    if (FAILED(hr = strip_user(request, target)) ||
+    if (FAILED(hr = settle_user(request, target)) ||
         curl_url_get(target, CURLUPART_URL, &text, 0) != CURLUE_OK)
     {
         curl_url_cleanup(target);
@@ -395,8 +422,8 @@ static bool go_on_elsewhere(struct do_request *request, HRESULT *hr)
     else if (SUCCEEDED(*hr) && is_redirect(request))
     {
         *hr = follow_redirect(request);
-        /* The owner is told of the answer, whatever it thinks of it. */
-        if (FAILED(*hr))
+        /* The owner is told of the answer, whatever it thinks of it; not of a hop without one. */
+        if (FAILED(*hr) && request->head.status)
             (void)tell_head(request);
     }
     else

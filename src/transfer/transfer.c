@@ -141,7 +141,7 @@ static void restart(struct do_transfer *transfer)
     struct do_part_file *old = *transfer->part;
     HRESULT hr;
 
-    if (do_part_file_is_stream(old))
+    if (do_part_file_is_stream(old) || do_transfer_has_given(transfer))
     {
         /* What a stream has got cannot be taken back, and must not go on with another object. */
         end_attempt(transfer, DO_E_INSUFFICIENT_RANGE_SUPPORT);
@@ -490,7 +490,10 @@ void do_transfer_release_on_loop(struct do_transfer *transfer, bool keep)
         do_transfer_stop_on_loop(transfer);
     do_request_destroy(transfer->request);
     transfer->request = NULL;
-    do_recorder_end(transfer->env->recorder, transfer->recording, keep, keep && settle(transfer));
+    /* What never began is not looked at: its check may not have been set. */
+    if (transfer->recording)
+        do_recorder_end(
+            transfer->env->recorder, transfer->recording, keep, keep && settle(transfer));
     transfer->recording = NULL;
     do_transfer_release_check(transfer);
     do_plan_finish(&transfer->plan);

@@ -49,12 +49,13 @@ struct do_transfer_env
 
 struct do_transfer;
 
-/** Where a file's bytes go once it is whole and checked. */
+/** Where a file's bytes go once it is whole and checked, and what the thread that does it holds. */
 struct do_transfer_spool
 {
     do_part_file_sink_fn write; /* NULL = nowhere */
-    void (*hold)(void *ctx);    /* around the thread that calls write */
-    void (*let_go)(void *ctx);
+    uint64_t (*has)(void *ctx); /* how many bytes write has taken so far */
+    void (*hold)(void *ctx);    /* on the loop before the thread starts; keeps the engine alive */
+    void (*let_go)(void *ctx);  /* on the thread */
     void *ctx;
 };
 
@@ -65,7 +66,13 @@ struct do_transfer_check_settings
     bool is_mandatory;           /* without piece hashes the file is not accepted */
     const char *decryption_info; /* JSON, or NULL */
     struct do_transfer_spool spool;
-    uint32_t plain_size_id; /* the file's value that gets the size of the decrypted file */
+
+    /* Keeps a value of the file, in the database too; what of a decrypted file is kept under which
+     * id. On the loop. */
+    HRESULT (*keep)(void *ctx, const struct do_setting *setting);
+    void *keep_ctx;
+    uint32_t plain_size_id;
+    uint32_t plain_path_id; /* before it is created: a crash leaves it for the next engine */
 };
 
 /** The end of an attempt, on the loop. S_OK: every byte of the file is written. */

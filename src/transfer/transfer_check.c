@@ -16,9 +16,9 @@
 struct do_transfer_check
 {
     struct do_transfer *transfer;
+    struct do_transfer_check_settings settings; /* but for the texts */
     struct do_integrity_info info;
     bool has_info;
-    bool is_mandatory;
     struct do_decrypt_info decrypt;
     bool has_decrypt;
     struct do_request *request; /* of the piece hash file */
@@ -36,7 +36,9 @@ struct do_transfer_check
 /* Goes on without hashes when that is allowed. */
 static HRESULT without_hashes(struct do_transfer_check *check, HRESULT hr)
 {
-    if (check->is_mandatory)
+    do_piece_hashes_destroy(check->hashes);
+    check->hashes = NULL;
+    if (check->settings.is_mandatory)
         return hr;
     do_log(DO_LOG_WARN, DO_LOG_XFER, "no piece hashes, going on without: 0x%08x", (unsigned int)hr);
     check->gave_up = true;
@@ -126,14 +128,8 @@ HRESULT do_transfer_check_size(struct do_transfer *transfer, uint64_t object_siz
 
     if (!check || !check->hashes || object_size == DO_SIZE_UNKNOWN)
         return S_OK;
-    if (SUCCEEDED(hr = do_piece_hashes_check_size(check->hashes, object_size)))
-        return hr;
-    if (SUCCEEDED(hr = without_hashes(check, hr)))
-    {
-        do_piece_hashes_destroy(check->hashes);
-        check->hashes = NULL;
-    }
-    return hr;
+    hr = do_piece_hashes_check_size(check->hashes, object_size);
+    return FAILED(hr) ? without_hashes(check, hr) : hr;
 }
 
 /* The check of a whole file */
@@ -143,14 +139,26 @@ static void on_checked(void *ctx)
     do_transfer_on_written(ctx, 0, S_OK);
 }
 
+static HRESULT keep(
+    const struct do_transfer_check *check, uint32_t id, const struct do_value *value)
+{
+    const struct do_setting setting = {id, *value};
+
+    return check->settings.keep(check->settings.keep_ctx, &setting);
+}
+
 /* A file beside the encrypted one. */
 static HRESULT create_plain(struct do_transfer *transfer)
 {
     struct do_transfer_check *check = transfer->check;
+    struct do_value path;
     HRESULT hr;
 
     if (FAILED(
-            hr = do_part_file_make_name(do_part_file_path(*transfer->part), &check->plain_path)) ||
+            hr = do_part_file_make_name(do_part_file_path(*transfer->part), &check->plain_path)))
+        return hr;
+    path = do_value_of_text(check->plain_path);
+    if (FAILED(hr = keep(check, check->settings.plain_path_id, &path)) ||
         FAILED(hr = do_part_file_create(check->plain_path, NULL, &check->plain)))
         return hr;
     return do_part_file_open(check->plain);
@@ -170,25 +178,40 @@ bool do_transfer_needs_check(const struct do_transfer *transfer)
 {
     const struct do_transfer_check *check = transfer->check;
 
+    /* Hashes that were not fetched yet are no reason to do without. */
     return check && !transfer->checked &&
-           (check->hashes || check->has_decrypt || transfer->spool.write);
+           ((check->has_info && !check->gave_up) || check->has_decrypt ||
+               check->settings.spool.write);
+}
+
+bool do_transfer_has_given(const struct do_transfer *transfer)
+{
+    const struct do_transfer_check *check = transfer->check;
+
+    return check && check->settings.spool.write &&
+           check->settings.spool.has(check->settings.spool.ctx);
 }
 
 HRESULT do_transfer_start_check(struct do_transfer *transfer)
 {
     struct do_transfer_check *check = transfer->check;
+    const struct do_transfer_spool *spool = &check->settings.spool;
     struct do_check_plan plan = {.part = *transfer->part,
         .size = do_plan_local_size(&transfer->plan),
-        .hashes = check->hashes,
-        .sink = transfer->spool.write,
-        .sink_ctx = transfer->spool.ctx,
-        .hold = transfer->spool.hold,
-        .let_go = transfer->spool.let_go,
-        .hold_ctx = transfer->spool.ctx,
+        .sink = spool->write,
+        .sink_has = spool->has,
+        .sink_ctx = spool->ctx,
+        .hold = spool->hold,
+        .let_go = spool->let_go,
+        .hold_ctx = spool->ctx,
         .begins = transfer->env->thread_begins,
         .ends = transfer->env->thread_ends};
     HRESULT hr;
 
+    /* No head said how long a body without a length is. */
+    if (FAILED(hr = do_transfer_check_size(transfer, plan.size)))
+        return hr;
+    plan.hashes = check->hashes;
     do_check_release(check->check);
     check->check = NULL;
     drop_plain(check);
@@ -219,7 +242,7 @@ void do_transfer_stop_check(struct do_transfer *transfer)
         do_request_abort_on_loop(transfer->check->request);
 }
 
-/* Bad pieces count as missing; the second time everything does. */
+/* Bad pieces count as missing; the second time, and when all of them are bad, everything does. */
 static enum do_transfer_verdict take_bad_pieces(
     struct do_transfer *transfer, const struct do_range_set *bad, HRESULT *hr)
 {
@@ -228,7 +251,8 @@ static enum do_transfer_verdict take_bad_pieces(
     *hr = DO_E_BAD_PIECE_HASH;
     if (++check->bad_rounds > MOST_BAD_ROUNDS)
         return DO_VERDICT_FAILED;
-    if (check->bad_rounds == MOST_BAD_ROUNDS || !transfer->plan.is_whole)
+    if (check->bad_rounds == MOST_BAD_ROUNDS ||
+        do_range_set_size(bad) == do_plan_local_size(&transfer->plan))
         return DO_VERDICT_BEGIN_ANEW;
     for (size_t i = 0; i < bad->count; i++)
     {
@@ -243,36 +267,57 @@ static enum do_transfer_verdict take_bad_pieces(
     return DO_VERDICT_FETCH_MORE;
 }
 
-/* The decrypted file takes the place of the encrypted one, in the database too. */
-static HRESULT take_plain(struct do_transfer *transfer, uint64_t plain_size)
+static void swap_plain(struct do_transfer *transfer, struct do_range_set *received)
 {
     struct do_transfer_check *check = transfer->check;
     struct do_file_record *file = transfer->file;
-    const struct do_setting size = {transfer->plain_size_id, do_value_of_number(plain_size)};
+    struct do_range_set set = file->received;
+    char *path = file->temp_path;
+
+    file->received = *received;
+    *received = set;
+    file->temp_path = check->plain_path;
+    check->plain_path = path;
+    file->transferred = !file->transferred;
+}
+
+/*
+ * The decrypted file takes the place of the encrypted one, in the database first: after a crash the
+ * row names a file that is whole, and the other one is deleted.
+ */
+static HRESULT take_plain(struct do_transfer *transfer, uint64_t plain_size)
+{
+    struct do_transfer_check *check = transfer->check;
+    const struct do_value size = do_value_of_number(plain_size);
+    const struct do_value encrypted = do_value_of_text(transfer->file->temp_path);
+    const struct do_value nothing = do_value_of_text(NULL);
+    struct do_range_set received;
     struct do_part_file *old = *transfer->part;
     HRESULT hr;
 
+    do_range_set_init(&received);
+    if (FAILED(hr = keep(check, check->settings.plain_size_id, &size)) ||
+        (plain_size && FAILED(hr = do_range_set_add(&received, 0, plain_size))) ||
+        FAILED(hr = keep(check, check->settings.plain_path_id, &encrypted)))
+        goto done;
+    swap_plain(transfer, &received);
+    if (FAILED(hr = do_queue_db_update_file(transfer->env->db, transfer->file)))
+    {
+        swap_plain(transfer, &received);
+        goto done;
+    }
     do_recorder_end(transfer->env->recorder, transfer->recording, false, false);
     transfer->recording = NULL;
-    if (FAILED(hr = do_queue_db_set_file_values(transfer->env->db, file->row_id, &size, 1)) ||
-        FAILED(hr = do_values_set(&file->values, size.id, &size.value)))
-        return hr;
-    do_range_set_clear(&file->received);
-    if (plain_size && FAILED(hr = do_range_set_add(&file->received, 0, plain_size)))
-        return hr;
-    do_free(file->temp_path);
-    file->temp_path = check->plain_path;
-    check->plain_path = NULL;
-    file->transferred = true;
     *transfer->part = check->plain;
     check->plain = NULL;
-    hr = do_queue_db_update_file(transfer->env->db, file);
     do_part_file_close(*transfer->part);
-    /* A row that was not stored names the old file, which then is all there is after a crash. */
-    if (SUCCEEDED(hr))
-        do_part_file_discard(old);
+    do_part_file_discard(old);
     do_part_file_release(old);
+    (void)keep(check, check->settings.plain_path_id, &nothing);
     do_progress_set_flags(transfer->progress, true, false);
+
+done:
+    do_range_set_finish(&received);
     return hr;
 }
 
@@ -306,10 +351,10 @@ HRESULT do_transfer_set_check_on_loop(
     if (!(check = do_alloc(sizeof(*check))))
         return E_OUTOFMEMORY;
     transfer->check = check;
-    transfer->spool = settings->spool;
-    transfer->plain_size_id = settings->plain_size_id;
     check->transfer = transfer;
-    check->is_mandatory = settings->is_mandatory;
+    check->settings = *settings;
+    check->settings.integrity_info = NULL;
+    check->settings.decryption_info = NULL;
     do_buf_init(&check->file, DO_PIECE_HASH_FILE_LIMIT);
     if (settings->integrity_info)
     {

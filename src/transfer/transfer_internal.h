@@ -68,8 +68,6 @@ struct do_transfer
     uint32_t retry_after_s;
     struct do_writer *writer;        /* the engine's, or a stream's own */
     struct do_transfer_check *check; /* transfer_check.c's; NULL when there is nothing to do */
-    struct do_transfer_spool spool;
-    uint32_t plain_size_id;
     bool checked;
 };
 
@@ -98,7 +96,10 @@ HRESULT do_transfer_fetch_hashes(struct do_transfer *transfer);
 /** Whether an object of that size can be the one that was hashed; DO_SIZE_UNKNOWN can. */
 HRESULT do_transfer_check_size(struct do_transfer *transfer, uint64_t object_size);
 
-/** Whether something is to be done with the file now that it is whole. */
+/** Whether a client's stream has bytes of the checked file already. */
+bool do_transfer_has_given(const struct do_transfer *transfer);
+
+/** Whether something is to be done with the file before it counts. */
 bool do_transfer_needs_check(const struct do_transfer *transfer);
 
 /** Its end comes as that of a write does. */

@@ -409,6 +409,25 @@ static void fill_pattern(uint64_t seed, uint64_t begin, unsigned char *out, size
     }
 }
 
+void test_fill(uint64_t seed, void *data, size_t length)
+{
+    fill_pattern(seed, 0, data, length);
+}
+
+bool test_has_bytes(const char *path, const void *data, size_t length)
+{
+    unsigned char *found = malloc(length + 2);
+    FILE *file = fopen(path, "rb");
+    bool same;
+
+    assert_non_null(found);
+    same = file && fread(found, 1, length + 1, file) == length && !memcmp(found, data, length);
+    if (file)
+        (void)fclose(file);
+    free(found);
+    return same;
+}
+
 static bool has_range(FILE *file, uint64_t seed, struct do_range range)
 {
     static unsigned char expected[65536];
@@ -514,8 +533,22 @@ void test_complete(struct do_job *job, const struct test_file *file, uint64_t se
 
 /* The server's log */
 
-/* The body of the answer to one GET, to be freed. */
-static char *get(const char *target)
+static void send_all(int connection, const void *data, size_t length)
+{
+    const char *from = data;
+
+    while (length)
+    {
+        ssize_t part = send(connection, from, length, MSG_NOSIGNAL);
+
+        assert_true(part > 0);
+        from += part;
+        length -= (size_t)part;
+    }
+}
+
+/* The body of the answer to one request, to be freed. */
+static char *ask(const char *method, const char *target, const void *data, size_t data_length)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(server.port)};
     char *response = malloc(RESPONSE_LIMIT);
@@ -530,8 +563,10 @@ static char *get(const char *target)
     assert_true(connection >= 0);
     assert_int_equal(connect(connection, (const struct sockaddr *)&address, sizeof(address)), 0);
     (void)snprintf(request, sizeof(request),
-        "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", target);
-    assert_int_equal(send(connection, request, strlen(request), MSG_NOSIGNAL), strlen(request));
+        "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+        method, target, data_length);
+    send_all(connection, request, strlen(request));
+    send_all(connection, data, data_length);
     while ((part = recv(connection, response + length, RESPONSE_LIMIT - 1 - length, 0)) > 0)
         length += (size_t)part;
     (void)close(connection);
@@ -540,6 +575,22 @@ static char *get(const char *target)
     assert_non_null(body);
     memmove(response, body + 4, strlen(body + 4) + 1);
     return response;
+}
+
+static char *get(const char *target)
+{
+    return ask("GET", target, NULL, 0);
+}
+
+void test_put(const char *server_path, const void *data, size_t length)
+{
+    char target[256];
+    char *answer;
+
+    (void)snprintf(target, sizeof(target), "/_put?path=%s", server_path);
+    answer = ask("PUT", target, data, length);
+    assert_string_equal(answer, "ok");
+    free(answer);
 }
 
 static void read_range(const char *text, struct test_request *request)
@@ -589,4 +640,24 @@ size_t test_requests(
     }
     cJSON_Delete(log);
     return count;
+}
+
+void test_request_header(
+    const char *server_path, size_t number, const char *name, char *value, size_t size)
+{
+    char target[256];
+    cJSON *log;
+    const cJSON *header;
+    char *text;
+
+    (void)snprintf(target, sizeof(target), "/_log?path=%s&wait=5000&min=%zu", server_path,
+        number + 1);
+    text = get(target);
+    log = cJSON_Parse(text);
+    free(text);
+    assert_in_range(number + 1, 1, (size_t)cJSON_GetArraySize(log));
+    header = cJSON_GetObjectItem(
+        cJSON_GetObjectItem(cJSON_GetArrayItem(log, (int)number), "headers"), name);
+    (void)snprintf(value, size, "%s", cJSON_IsString(header) ? header->valuestring : "");
+    cJSON_Delete(log);
 }

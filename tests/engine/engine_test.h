@@ -129,6 +129,12 @@ bool test_has_ranges(const char *path, uint64_t seed, const struct do_range *ran
 /** Whether it holds the first size bytes of an object, and no more. */
 bool test_has_object(const char *path, uint64_t seed, uint64_t size);
 
+/** The first length bytes of an object. */
+void test_fill(uint64_t seed, void *data, size_t length);
+
+/** Whether the file at path holds these bytes, and no more. */
+bool test_has_bytes(const char *path, const void *data, size_t length);
+
 /** Whether the file at path holds this text. */
 bool test_has_text(const char *path, const char *text);
 
@@ -143,6 +149,13 @@ uint64_t test_temp_size(void);
 /** The requests for a path, after waiting for at least min and for their ends; min 0: as it is. */
 size_t test_requests(
     const char *server_path, size_t min, struct test_request *requests, size_t capacity);
+
+/** The value of a header of the request with this number, from 0; "" when it did not have it. */
+void test_request_header(
+    const char *server_path, size_t number, const char *name, char *value, size_t size);
+
+/** Makes these bytes the object of a path, whatever its size and seed say. */
+void test_put(const char *server_path, const void *data, size_t length);
 
 /** Complete, then: right bytes, no temporary file left. */
 void test_complete(struct do_job *job, const struct test_file *file, uint64_t seed, uint64_t size);

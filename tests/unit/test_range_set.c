@@ -243,6 +243,60 @@ static void test_range_set_random_additions_match_bitmap(void **state)
     assert_int_equal(do_alloc_outstanding(), 0);
 }
 
+/* Broken: bytes that are taken out stay, or others go with them. */
+static void test_range_set_remove_takes_out_that_and_no_more(void **state)
+{
+    static const struct
+    {
+        struct do_range removed;
+        struct do_range left[3];
+        size_t count;
+    } rows[] = {
+        {{0, 5}, {{10, 20}, {30, 40}}, 2},
+        {{0, 10}, {{10, 20}, {30, 40}}, 2},
+        {{20, 30}, {{10, 20}, {30, 40}}, 2},
+        {{15, 15}, {{10, 20}, {30, 40}}, 2},
+        {{40, UINT64_MAX}, {{10, 20}, {30, 40}}, 2},
+        {{10, 20}, {{30, 40}}, 1},
+        {{10, 11}, {{11, 20}, {30, 40}}, 2},
+        {{19, 20}, {{10, 19}, {30, 40}}, 2},
+        {{12, 18}, {{10, 12}, {18, 20}, {30, 40}}, 3},
+        {{15, 35}, {{10, 15}, {35, 40}}, 2},
+        {{5, 30}, {{30, 40}}, 1},
+        {{0, UINT64_MAX}, {{0, 0}}, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < DO_COUNT_OF(rows); i++)
+    {
+        struct do_range_set set;
+
+        do_range_set_init(&set);
+        assert_ok(do_range_set_add(&set, 10, 20));
+        assert_ok(do_range_set_add(&set, 30, 40));
+        assert_ok(do_range_set_remove(&set, rows[i].removed.begin, rows[i].removed.end));
+        assert_ranges(&set, rows[i].left, rows[i].count);
+        do_range_set_finish(&set);
+    }
+}
+
+/* Broken: without memory a set is left with some of its bytes. */
+static void test_range_set_remove_without_memory_changes_nothing(void **state)
+{
+    static const struct do_range expected[] = {{10, 20}, {30, 40}};
+    struct do_range_set set;
+
+    (void)state;
+    do_range_set_init(&set);
+    assert_ok(do_range_set_add(&set, 10, 20));
+    assert_ok(do_range_set_add(&set, 30, 40));
+    do_alloc_fail_nth(1);
+    assert_hr(E_OUTOFMEMORY, do_range_set_remove(&set, 12, 14));
+    do_alloc_fail_nth(0);
+    assert_ranges(&set, expected, DO_COUNT_OF(expected));
+    do_range_set_finish(&set);
+}
+
 int main(void)
 {
     static const struct CMUnitTest range_set[] = {
@@ -255,6 +309,8 @@ int main(void)
         cmocka_unit_test(test_range_set_copy_is_independent),
         cmocka_unit_test(test_range_set_out_of_memory_leaves_set),
         cmocka_unit_test(test_range_set_random_additions_match_bitmap),
+        cmocka_unit_test(test_range_set_remove_takes_out_that_and_no_more),
+        cmocka_unit_test(test_range_set_remove_without_memory_changes_nothing),
     };
 
     return TEST_RUN(range_set);
