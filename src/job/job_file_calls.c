@@ -95,9 +95,26 @@ static HRESULT read_text(struct do_job_file *file, char *const *field, char **te
     return read.hr;
 }
 
+static void read_reported_url_on_loop(void *ctx)
+{
+    struct file_read *read = ctx;
+
+    read->hr = DO_HR_NOT_SET;
+    if (read->file->job->options.redirects == DO_REDIRECT_REPORT)
+        read->hr =
+            do_http_facts_get(&read->file->facts, DO_FACT_REDIRECT_TARGET, &read->text);
+}
+
+/* Requests go on beginning at the URL that the client gave, whose host gets its secrets. */
 HRESULT do_job_file_get_url(struct do_job_file *file, char **url)
 {
-    return read_text(file, &file->record.url, url);
+    struct file_read read = {.text = NULL};
+
+    on_loop(file, read_reported_url_on_loop, &read);
+    if (read.hr == DO_HR_NOT_SET)
+        return read_text(file, &file->record.url, url);
+    *url = read.text;
+    return read.hr;
 }
 
 HRESULT do_job_file_get_content_id(struct do_job_file *file, char **content_id)
@@ -274,6 +291,8 @@ static void set_url_on_loop(void *ctx)
     if (FAILED(change->hr = do_job_state_after_call(change->job->state, DO_CALL_SET, &next)))
         return;
     change->hr = swap_text(file_change->file, &file_change->file->record.url, file_change);
+    if (SUCCEEDED(change->hr))
+        do_http_facts_forget_redirect(&file_change->file->facts);
 }
 
 HRESULT do_job_file_set_url(struct do_job_file *file, const char *url)

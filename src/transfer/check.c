@@ -5,6 +5,7 @@
 #include "transfer/check.h"
 
 #include <stdatomic.h>
+#include <string.h>
 
 #include "base/alloc.h"
 #include "base/log.h"
@@ -107,20 +108,35 @@ static HRESULT check_pieces(struct do_check *check)
     return hr;
 }
 
-static HRESULT decrypt_buffer(
-    struct do_check *check, struct do_decrypt *decrypt, uint64_t index, unsigned char *buffer)
+/* Decrypts buffers that lie one after the other, however small they are, with one read and write.
+ */
+static HRESULT decrypt_buffers(struct do_check *check, struct do_decrypt *decrypt, uint64_t first,
+    uint64_t end, unsigned char *data)
 {
+    struct do_decrypt_place from;
     struct do_decrypt_place place;
-    size_t length;
+    size_t made = 0;
     HRESULT hr;
 
-    do_decrypt_locate(decrypt, index, &place);
-    if (FAILED(hr = read_bytes(
-                   check, check->plan.part, place.cipher_begin, buffer, place.cipher_length)) ||
-        FAILED(hr = do_decrypt_buffer(decrypt, index, buffer, buffer, &length)))
+    do_decrypt_locate(decrypt, first, &from);
+    do_decrypt_locate(decrypt, end - 1, &place);
+    if (FAILED(hr = read_bytes(check, check->plan.part, from.cipher_begin, data,
+                   (size_t)(place.cipher_begin - from.cipher_begin) + place.cipher_length)))
         return hr;
-    check->result.plain_size = place.plain_begin + length;
-    return length ? do_part_file_write(check->plan.plain, place.plain_begin, buffer, length) : S_OK;
+    for (uint64_t i = first; i < end; i++)
+    {
+        unsigned char *buffer;
+        size_t length;
+
+        do_decrypt_locate(decrypt, i, &place);
+        buffer = data + (size_t)(place.cipher_begin - from.cipher_begin);
+        if (FAILED(hr = do_decrypt_buffer(decrypt, i, buffer, buffer, &length)))
+            return hr;
+        memmove(data + made, buffer, length);
+        made += length;
+    }
+    check->result.plain_size = from.plain_begin + made;
+    return made ? do_part_file_write(check->plan.plain, from.plain_begin, data, made) : S_OK;
 }
 
 static HRESULT decrypt_file(struct do_check *check)
@@ -128,29 +144,34 @@ static HRESULT decrypt_file(struct do_check *check)
     struct do_decrypt *decrypt = NULL;
     struct do_decrypt_place place;
     struct do_range_set durable;
-    unsigned char *buffer = NULL;
+    unsigned char *data = NULL;
+    uint64_t count;
+    uint64_t step = 1;
     bool changed;
     HRESULT hr;
 
     do_range_set_init(&durable);
     if (FAILED(hr = do_decrypt_create(check->plan.decrypt, check->plan.size, &decrypt)))
         goto done;
-    if (do_decrypt_count(decrypt))
+    count = do_decrypt_count(decrypt);
+    if (count)
     {
         /* No buffer is longer than the first. */
         do_decrypt_locate(decrypt, 0, &place);
-        if (!(buffer = do_alloc_raw(place.cipher_length)))
+        if (place.cipher_length < READ_BYTES)
+            step = READ_BYTES / place.cipher_length;
+        if (!(data = do_alloc_raw((size_t)step * place.cipher_length)))
             hr = E_OUTOFMEMORY;
     }
-    for (uint64_t i = 0; SUCCEEDED(hr) && i < do_decrypt_count(decrypt); i++)
-        hr = decrypt_buffer(check, decrypt, i, buffer);
+    for (uint64_t i = 0; SUCCEEDED(hr) && i < count; i += step)
+        hr = decrypt_buffers(check, decrypt, i, count - i < step ? count : i + step, data);
     if (SUCCEEDED(hr) &&
         SUCCEEDED(hr = do_part_file_set_size(check->plan.plain, check->result.plain_size)))
         hr = do_part_file_flush(check->plan.plain, &durable, &changed);
 
 done:
     do_range_set_finish(&durable);
-    do_free(buffer);
+    do_free(data);
     do_decrypt_destroy(decrypt);
     return hr;
 }

@@ -77,6 +77,17 @@ HRESULT do_http_facts_get(struct do_http_facts *facts, enum do_http_fact fact, c
     return *text ? S_OK : E_OUTOFMEMORY;
 }
 
+void do_http_facts_forget_redirect(struct do_http_facts *facts)
+{
+    char *target;
+
+    do_mutex_lock(&facts->lock);
+    target = facts->redirect_target;
+    facts->redirect_target = NULL;
+    do_mutex_unlock(&facts->lock);
+    do_free(target);
+}
+
 uint32_t do_http_facts_get_status(struct do_http_facts *facts)
 {
     uint32_t status;

@@ -27,6 +27,9 @@ void do_http_facts_finish(struct do_http_facts *facts);
 void do_http_facts_set(struct do_http_facts *facts, const char *response_headers,
     const char *redirect_target, const char *server_address, uint32_t status);
 
+/** The file has another URL: where the old one led to is of no interest. */
+void do_http_facts_forget_redirect(struct do_http_facts *facts);
+
 enum do_http_fact
 {
     DO_FACT_RESPONSE_HEADERS,

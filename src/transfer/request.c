@@ -356,6 +356,9 @@ static HRESULT follow_redirect(struct do_request *request)
     curl_url_cleanup(request->url);
     request->url = target;
     request->redirects++;
+    /* It may ask in its turn: a nonce that was good for the last hop need not be for this one. */
+    request->server_answered = false;
+    request->proxy_answered = false;
     return begin_hop(request);
 }
 
@@ -379,8 +382,9 @@ static enum do_auth_scheme choose_scheme(
 }
 
 /*
- * Prepares an answer to a challenge: a credential, once, then the client's own headers, once. What
- * was sent unasked because an earlier exchange needed it does not count. False: there is none.
+ * Prepares an answer to a challenge: a credential, once for each redirection, then the client's own
+ * headers, once. What was sent unasked because an earlier exchange needed it does not count. False:
+ * there is none.
  */
 static bool answer_challenge(struct do_request *request)
 {

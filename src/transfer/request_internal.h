@@ -25,7 +25,7 @@ struct do_request
     char range[64];     /* "" = none */
     char if_range[260]; /* "" = none */
     unsigned int redirects;
-    bool server_answered; /* a challenge, by a credential */
+    bool server_answered; /* a challenge since the last redirection, by a credential */
     bool proxy_answered;
     bool running;
 

@@ -57,7 +57,7 @@ struct do_credential
 enum do_redirects
 {
     DO_REDIRECT_FOLLOW,  /* but never from https to http, unless allow_downgrade */
-    DO_REDIRECT_REPORT,  /* the same, and the file's remote name becomes the last one */
+    DO_REDIRECT_REPORT,  /* the same, and the file's remote name is told as the last one */
     DO_REDIRECT_DISALLOW /* the redirect's status is the error */
 };
 

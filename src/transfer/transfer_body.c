@@ -11,7 +11,6 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
-#include "transfer/url.h"
 
 /* Blocks that wait for a client's stream before its request pauses. */
 #define STREAM_BLOCKS 2U
@@ -173,20 +172,6 @@ static HRESULT apply_object_size(struct do_transfer *transfer, uint64_t object_s
     return transfer->claimed.count ? S_OK : do_part_file_set_size(*transfer->part, local_size);
 }
 
-/* A client that wants redirections reported finds the last URL as the file's remote name. */
-static HRESULT keep_redirect(struct do_transfer *transfer)
-{
-    const char *target = do_request_redirected_url_on_loop(transfer->request);
-    HRESULT hr;
-
-    if (!target || !transfer->options || transfer->options->redirects != DO_REDIRECT_REPORT ||
-        strlen(target) > DO_URL_LIMIT)
-        return S_OK;
-    if (FAILED(hr = do_str_assign(&transfer->file->url, target)))
-        return hr;
-    return do_queue_db_update_file(transfer->env->db, transfer->file);
-}
-
 HRESULT do_transfer_on_head(void *ctx, const struct do_http_head *head)
 {
     struct do_transfer *transfer = ctx;
@@ -219,8 +204,6 @@ HRESULT do_transfer_on_head(void *ctx, const struct do_http_head *head)
     transfer->fetch_length = answer.length;
     if (FAILED(hr = do_transfer_check_size(transfer, answer.object_size)) ||
         FAILED(hr = apply_object_size(transfer, answer.object_size)))
-        return hr;
-    if (FAILED(hr = keep_redirect(transfer)))
         return hr;
     return keep_validators(transfer, head, &answer);
 }

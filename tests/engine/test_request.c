@@ -70,6 +70,7 @@ static struct
     bool ended;
     HRESULT hr;
     unsigned int heads;
+    bool head_was_empty;
     unsigned int status;
     size_t bytes;
     char head[4096];
@@ -259,6 +260,28 @@ static const char *sent_header(const char *path, int count, int n, const char *n
     return text;
 }
 
+/* How many connections count requests for a path came on. */
+static unsigned int connections_used(const char *path, int count)
+{
+    cJSON *log = read_log(path, count);
+    const cJSON *entry;
+    double seen[16];
+    unsigned int used = 0;
+
+    cJSON_ArrayForEach(entry, log)
+    {
+        double connection = cJSON_GetNumberValue(cJSON_GetObjectItem(entry, "connection"));
+        bool is_known = false;
+
+        for (unsigned int i = 0; i < used; i++)
+            is_known |= seen[i] == connection;
+        if (!is_known && used < DO_COUNT_OF(seen))
+            seen[used++] = connection;
+    }
+    cJSON_Delete(log);
+    return used;
+}
+
 static bool was_proxied(const char *path, int count, int n)
 {
     cJSON *log = read_log(path, count);
@@ -278,6 +301,7 @@ static HRESULT on_head(void *ctx, const struct do_http_head *head)
     (void)ctx;
     do_mutex_lock(&client.lock);
     client.heads++;
+    client.head_was_empty |= !head->status;
     client.status = head->status;
     (void)snprintf(client.head, sizeof(client.head), "%s", do_buf_str(&head->text));
     (void)snprintf(
@@ -622,6 +646,24 @@ static void test_request_digest_nonce_ends_is_answered_anew(void **state)
     }
 }
 
+/* Broken: the second hop of an exchange is refused by a server or a proxy whose nonces are good for
+ * one request. */
+static void test_request_digest_nonce_ends_between_hops(void **state)
+{
+    struct object asks = object("auth=digest&nonce_uses=1&redirect=3");
+    struct object far_away = object_on("http", "far.invalid", 80, "redirect=3");
+
+    (void)state;
+    set_credential(DO_AUTH_SERVER, DO_AUTH_DIGEST, right);
+    assert_ok(fetch(asks.url));
+    assert_int_equal(client.bytes, SIZE);
+    override_proxy(NULL);
+    set_proxy("auth=digest&nonce_uses=1");
+    set_credential(DO_AUTH_PROXY, DO_AUTH_DIGEST, right);
+    assert_ok(fetch(far_away.url));
+    assert_int_equal(client.bytes, SIZE);
+}
+
 /* Broken: of two schemes the weaker one is taken, which here has the wrong password. */
 static void test_request_strongest_offered_scheme_is_chosen(void **state)
 {
@@ -653,6 +695,34 @@ static void test_request_credential_stays_with_its_host(void **state)
     /* Nor does a new exchange with the other host begin with what this one has taught. */
     assert_ok(do_request_options_remove_credential(&client.options, DO_AUTH_SERVER, DO_AUTH_BASIC));
     assert_hr(HR_DENIED, fetch(foreign.url));
+}
+
+/* Broken: a password in a URL is not sent, or reaches another host than the URL's. */
+static void test_request_password_in_url_is_for_its_host(void **state)
+{
+    struct object foreign = foreign_object("auth=basic");
+    struct object asks = object("auth=basic&redirect=1");
+    struct object next = object("auth=basic");
+    struct object home = redirection("auth=basic", foreign.url);
+    struct object inside = redirection("auth=basic", next.url);
+    char url[1500];
+
+    (void)state;
+    (void)snprintf(url, sizeof(url), "http://user:secret@%s", asks.url + strlen("http://"));
+    assert_ok(fetch(url));
+    assert_int_equal(client.bytes, SIZE);
+    (void)snprintf(url, sizeof(url), "http://user:secret@%s", inside.url + strlen("http://"));
+    assert_ok(fetch(url));
+    assert_string_equal(sent_header(next.path, 1, 0, "authorization"), "Basic dXNlcjpzZWNyZXQ=");
+    (void)snprintf(url, sizeof(url), "http://user:secret@%s", home.url + strlen("http://"));
+    assert_hr(HR_DENIED, fetch(url));
+    assert_string_equal(sent_header(home.path, 1, 0, "authorization"), "Basic dXNlcjpzZWNyZXQ=");
+    assert_string_equal(sent_header(foreign.path, 1, 0, "authorization"), "");
+    (void)snprintf(url, sizeof(url), "http://user:guess@%s", next.url + strlen("http://"));
+    assert_hr(HR_DENIED, fetch(url));
+    /* Nor does the next exchange have it. */
+    assert_hr(HR_DENIED, fetch(next.url));
+    assert_string_equal(sent_header(next.path, 3, 2, "authorization"), "");
 }
 
 /* Broken: a redirection may name a password for another host. */
@@ -727,6 +797,26 @@ static void test_request_proxy_refuses_connections_is_a_connect_failure(void **s
     client.options.proxy_usage = DO_PROXY_OVERRIDE;
     set_text(&client.options.proxy_list, "127.0.0.1:1");
     assert_hr(DO_HR_NET_CANNOT_CONNECT, fetch(far_away.url));
+    assert_int_equal(client.heads, 0);
+}
+
+/* Broken: a proxy or a server whose name is unknown has another error. The label is too long for a
+ * name, so that no name server is asked. */
+static void test_request_unknown_names_are_not_resolved(void **state)
+{
+    struct object far_away = object_on("http", "far.invalid", 80, "");
+    char name[80];
+    char url[128];
+
+    (void)state;
+    memset(name, 'x', 64);
+    (void)snprintf(name + 64, sizeof(name) - 64, ".invalid");
+    client.options.proxy_usage = DO_PROXY_OVERRIDE;
+    set_text(&client.options.proxy_list, name);
+    assert_hr(DO_HR_NET_NAME_NOT_RESOLVED, fetch(far_away.url));
+    client.options.proxy_usage = DO_PROXY_NONE;
+    (void)snprintf(url, sizeof(url), "http://%s/x", name);
+    assert_hr(DO_HR_NET_NAME_NOT_RESOLVED, fetch(url));
     assert_int_equal(client.heads, 0);
 }
 
@@ -1038,6 +1128,29 @@ static void test_request_redirects_obey_the_policy(void **state)
     cJSON_Delete(read_log(most.path, 1));
 }
 
+/* Broken: what a redirection or a challenge has to say is taken for the file, costs a connection,
+ * or is read however long it is. */
+static void test_request_unwanted_bodies_are_dropped(void **state)
+{
+    struct object most = object("page=1m&auth=basic&redirect=3");
+    struct object more = object("page=1048577&redirect=1");
+    struct object asks = object("page=1048577&auth=basic");
+
+    (void)state;
+    set_credential(DO_AUTH_SERVER, DO_AUTH_BASIC, right);
+    assert_ok(fetch(most.url));
+    assert_int_equal(client.bytes, SIZE);
+    assert_int_equal(client.heads, 1);
+    assert_int_equal(connections_used(most.path, 5), 1);
+    assert_hr(HR_REDIRECTION, fetch(more.url));
+    assert_int_equal(client.status, 302);
+    assert_int_equal(client.bytes, 0);
+    do_request_options_finish(&client.options);
+    assert_hr(HR_DENIED, fetch(asks.url));
+    assert_int_equal(client.heads, 1);
+    assert_int_equal(client.bytes, 0);
+}
+
 /* Facts */
 
 /* Broken: what is told of an answer is not the last one's, or an error's is not told. */
@@ -1101,6 +1214,37 @@ static void test_request_options_keep_one_credential_for_each_scheme(void **stat
     assert_int_equal(client.options.credential_count, 2);
 }
 
+/* Broken: an exchange is made as the last one of the same handle was. */
+static void test_request_used_again_keeps_nothing(void **state)
+{
+    struct object first = object("auth=basic");
+    struct object home = redirection("", first.url);
+    struct object second = object("");
+    struct object asks = object("auth=basic");
+
+    (void)state;
+    set_credential(DO_AUTH_SERVER, DO_AUTH_BASIC, right);
+    set_text(&client.options.headers, "X-One: 1\r\nUser-Agent: mine/1\r\nCookie: a=b");
+    override_proxy(NULL);
+    client.has_range = true;
+    assert_ok(fetch(home.url));
+    assert_int_equal(client.bytes, 1000);
+    assert_string_equal(sent_header(first.path, 2, 1, "x-one"), "1");
+    do_request_options_finish(&client.options);
+    client.has_range = false;
+    assert_ok(fetch(second.url));
+    assert_int_equal(client.bytes, SIZE);
+    assert_false(was_proxied(second.path, 1, 0));
+    assert_string_equal(client.redirected, "");
+    assert_string_equal(sent_header(second.path, 1, 0, "range"), "");
+    assert_string_equal(sent_header(second.path, 1, 0, "x-one"), "");
+    assert_string_equal(sent_header(second.path, 1, 0, "cookie"), "");
+    assert_string_equal(sent_header(second.path, 1, 0, "authorization"), "");
+    assert_string_not_equal(sent_header(second.path, 1, 0, "user-agent"), "mine/1");
+    assert_hr(HR_DENIED, fetch(asks.url));
+    assert_string_equal(sent_header(asks.path, 1, 0, "authorization"), "");
+}
+
 /* Torture */
 
 /* Broken: memory that runs out at any point is more than a failure of this exchange. */
@@ -1122,6 +1266,8 @@ static void test_request_out_of_memory_is_a_clean_failure(void **state)
         do_alloc_fail_nth(0);
         if (FAILED(hr))
             assert_hr(E_OUTOFMEMORY, hr);
+        /* A hop that cannot be made has no answer to tell of. */
+        assert_false(client.head_was_empty);
         assert_in_range(n, 1, 200);
         n++;
     } while (FAILED(hr));
@@ -1167,13 +1313,16 @@ int main(void)
         REQUEST_TEST(test_request_digest_gives_the_object),
         REQUEST_TEST(test_request_digest_wrong_password_is_sent_twice_at_most),
         REQUEST_TEST(test_request_digest_nonce_ends_is_answered_anew),
+        REQUEST_TEST(test_request_digest_nonce_ends_between_hops),
         REQUEST_TEST(test_request_strongest_offered_scheme_is_chosen),
         REQUEST_TEST(test_request_credential_stays_with_its_host),
+        REQUEST_TEST(test_request_password_in_url_is_for_its_host),
         REQUEST_TEST(test_request_redirect_with_password_is_stripped),
         REQUEST_TEST(test_request_proxy_override_is_used),
         REQUEST_TEST(test_request_proxy_is_chosen_by_scheme),
         REQUEST_TEST(test_request_proxy_is_chosen_for_each_hop),
         REQUEST_TEST(test_request_proxy_refuses_connections_is_a_connect_failure),
+        REQUEST_TEST(test_request_unknown_names_are_not_resolved),
         REQUEST_TEST(test_request_proxy_none_ignores_the_environment),
         REQUEST_TEST(test_request_proxy_challenge_is_answered),
         REQUEST_TEST(test_request_tunnel_carries_https),
@@ -1186,9 +1335,11 @@ int main(void)
         REQUEST_TEST(test_request_auth_headers_wait_for_a_challenge),
         REQUEST_TEST(test_request_auth_headers_stay_with_their_host),
         REQUEST_TEST(test_request_redirects_obey_the_policy),
+        REQUEST_TEST(test_request_unwanted_bodies_are_dropped),
         REQUEST_TEST(test_request_facts_are_of_the_last_answer),
         REQUEST_TEST(test_http_facts_keep_copies),
         REQUEST_TEST(test_request_options_keep_one_credential_for_each_scheme),
+        REQUEST_TEST(test_request_used_again_keeps_nothing),
         REQUEST_TEST(test_request_out_of_memory_is_a_clean_failure),
         REQUEST_TEST(test_request_abort_while_hops_follow_is_clean),
     };

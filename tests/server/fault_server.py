@@ -94,6 +94,8 @@ Status
     redirect=N            N hops to the same path and query with redirect=N-1 (relative Location)
     redirect_to=URL       Location: URL, percent-encoded in the query; after `redirect` hops
     redirect_status=S     status of both (302)
+    page=BYTES            the page of an error, a redirect or a challenge is so many bytes of the
+                          object's pattern (a small HTML page)
     no_head=1             405 for HEAD
     auth=KIND             401 or 407 unless user:secret, by the scheme of that KIND:
                           basic, digest (MD5), digest-sha256, any (digest and basic are offered);
@@ -118,6 +120,7 @@ Control paths
     /_proxy?auth=KIND     what later absolute-form requests and CONNECTs must bring: none, basic or
                           digest, as user:secret in Proxy-Authorization; forgets what was set before
     &status=S             this status for each of them
+    &nonce_uses=N         as above
     /_log?path=/x         JSON array of the requests for that path (all without `path`), oldest
                           first: path (of a CONNECT: host:port), number, method, target, proxied (an
                           absolute-form request or a CONNECT), range, if_range, headers (names in
@@ -407,6 +410,7 @@ PARAMETERS = {
     "redirect": (to_number, 0),
     "redirect_to": (to_text, None),
     "redirect_status": (to_status, 302),
+    "page": (to_bytes_count, None),
     "no_head": (to_flag, False),
     "auth": (one_of("basic", "digest", "digest-sha256", "any", "proxy", "proxy-digest"), None),
     "nonce_uses": (to_number, None),
@@ -541,6 +545,7 @@ class Answer:
         self.body = body
         self.headers = list(headers)
         self.raw = None
+        self.is_page = False
 
 
 def page(status, headers=()):
@@ -548,7 +553,9 @@ def page(status, headers=()):
     title = f"{status} {reason(status)}"
     text = f"<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
     data = b"" if status in NO_BODY else text.encode()
-    return Answer(status, BytesBody(data), [("Content-Type", "text/html"), *headers])
+    answer = Answer(status, BytesBody(data), [("Content-Type", "text/html"), *headers])
+    answer.is_page = status not in NO_BODY
+    return answer
 
 
 def text_answer(status, text, kind="text/plain"):
@@ -1071,6 +1078,7 @@ class Server:
         self.log = log
         self.proxy_schemes = ()
         self.proxy_status = None
+        self.proxy_nonce_uses = None
         self.socket = socket.create_server(("127.0.0.1", port), backlog=512)
         self.port = self.socket.getsockname()[1]
         threading.stack_size(512 * 1024)
@@ -1131,7 +1139,7 @@ class Server:
         if self.proxy_status is not None:
             return page(self.proxy_status)
         if self.proxy_schemes:
-            return demand_credentials(request, 407, self.proxy_schemes)
+            return demand_credentials(request, 407, self.proxy_schemes, self.proxy_nonce_uses)
         return None
 
     def _serve_connect(self, link, request, entry):
@@ -1161,6 +1169,8 @@ class Server:
         link.wait(program.delay / 1000)
         answer = self._refuse_as_proxy(request) if request.proxied else None
         answer = answer or choose_answer(request, program, entry["number"])
+        if answer.is_page and program.page is not None:
+            answer.body = PatternBody(program.seed, 0, program.page)
         return Transmission(link, program, entry).send_answer(request, answer)
 
     def _serve_control(self, link, request):
@@ -1179,6 +1189,8 @@ class Server:
             kind = values.get("auth", "none")
             self.proxy_schemes = {"none": (), "basic": ("basic",), "digest": ("digest",)}[kind]
             self.proxy_status = to_status(values["status"]) if "status" in values else None
+            uses = values.get("nonce_uses")
+            self.proxy_nonce_uses = None if uses is None else to_number(uses)
             return text_answer(200, "ok")
         if request.path == "/_sha256":
             seed, size = to_seed(values.get("seed", "1")), to_bytes_count(values.get("size", "64k"))

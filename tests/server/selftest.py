@@ -557,6 +557,10 @@ def connect_goes_nowhere_else():
         equal((target, head.split(" ")[1]), (target, status))
 
 
+def challenge_of(head):
+    return re.search("Proxy-Authenticate: (.*)\r", head.decode())[1]
+
+
 @test
 def proxy_authorization():
     request = "GET http://h/paid?size=5&close=1 HTTP/1.1\r\nHost: h\r\n"
@@ -577,11 +581,16 @@ def proxy_authorization():
         target = f"127.0.0.1:{PORT}"
         head, sock = connect_to(target)
         sock.close()
-        challenge = re.search("Proxy-Authenticate: (.*)\r", head)[1]
-        sent = answer_digest(challenge, target, method="CONNECT")
+        sent = answer_digest(challenge_of(head.encode()), target, method="CONNECT")
         head, sock = connect_to(target, f"Proxy-Authorization: {sent}\r\n")
         sock.close()
         assert head.startswith("HTTP/1.1 200 ")
+        ask("/_proxy?auth=digest&nonce_uses=1")
+        challenge = challenge_of(raw(f"{request}\r\n".encode())[0])
+        sent = answer_digest(challenge, "/paid?size=5&close=1")
+        answers = [raw(f"{request}Proxy-Authorization: {sent}\r\n\r\n".encode())[0][9:12]
+                   for _ in range(2)]
+        equal(answers, [b"200", b"407"])
         ask("/_proxy?status=503")
         equal(raw(f"{request}\r\n".encode())[0][:12], b"HTTP/1.1 503")
         equal(ask("/_proxy?auth=nothing").status, 400)
@@ -718,6 +727,16 @@ def auth_any_offers_two():
     offered = [text.split(" ")[0] for text in reply.headers.get_all("WWW-Authenticate")]
     equal((reply.status, offered), (401, ["Digest", "Basic"]))
     equal(ask("/any?auth=any", Authorization="Basic dXNlcjpzZWNyZXQ=").status, 200)
+
+
+@test
+def pages_are_as_long_as_wanted():
+    for query, status in (("status=404", 404), ("redirect=1", 302), ("auth=basic", 401),
+                          ("unsat=1", 416)):
+        reply = ask(f"/page?{query}&page=70000&seed=3")
+        equal((reply.status, reply.body == content(3, 0, 70000)), (status, True))
+    equal(ask("/page?page=70000&size=5").body, content(1, 0, 5))
+    equal(ask("/page?page=0&status=404").body, b"")
 
 
 @test
