@@ -101,8 +101,7 @@ static void read_reported_url_on_loop(void *ctx)
 
     read->hr = DO_HR_NOT_SET;
     if (read->file->job->options.redirects == DO_REDIRECT_REPORT)
-        read->hr =
-            do_http_facts_get(&read->file->facts, DO_FACT_REDIRECT_TARGET, &read->text);
+        read->hr = do_http_facts_get(&read->file->facts, DO_FACT_REDIRECT_TARGET, &read->text);
 }
 
 /* Requests go on beginning at the URL that the client gave, whose host gets its secrets. */

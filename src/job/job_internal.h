@@ -122,7 +122,7 @@ HRESULT do_job_create_object(
     struct do_engine *engine, const struct do_job_record *record, struct do_job **job);
 HRESULT do_job_restore_file(struct do_job *job, const struct do_file_record *record);
 
-/** Deletes a temporary file of a stored row, unless its name is not one of ours. NULL is accepted. */
+/** Deletes a temporary file of a stored row if its name may be one of ours. NULL is accepted. */
 void do_job_discard_left_file(
     const struct do_engine *engine, const struct do_file_record *record, const char *path);
 void do_job_retain_inner(struct do_job *job);

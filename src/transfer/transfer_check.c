@@ -154,8 +154,7 @@ static HRESULT create_plain(struct do_transfer *transfer)
     struct do_value path;
     HRESULT hr;
 
-    if (FAILED(
-            hr = do_part_file_make_name(do_part_file_path(*transfer->part), &check->plain_path)))
+    if (FAILED(hr = do_part_file_make_name(do_part_file_path(*transfer->part), &check->plain_path)))
         return hr;
     path = do_value_of_text(check->plain_path);
     if (FAILED(hr = keep(check, check->settings.plain_path_id, &path)) ||
