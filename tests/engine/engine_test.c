@@ -650,8 +650,8 @@ void test_request_header(
     const cJSON *header;
     char *text;
 
-    (void)snprintf(target, sizeof(target), "/_log?path=%s&wait=5000&min=%zu", server_path,
-        number + 1);
+    (void)snprintf(
+        target, sizeof(target), "/_log?path=%s&wait=5000&min=%zu", server_path, number + 1);
     text = get(target);
     log = cJSON_Parse(text);
     free(text);
