@@ -579,12 +579,19 @@ static void change_plan_on_loop(void *ctx)
  */
 static HRESULT await_rest(struct do_job *job)
 {
-    const struct do_job_file *file = do_job_get_file(job, 0);
+    struct do_job_file *file = do_job_get_file(job, 0);
+    bool is_own;
 
     do_job_drain_recorder(job);
     if (file->part && do_part_file_is_stream(file->part) && !do_part_file_wait_stream(file->part))
         return DO_E_INVALID_STATE;
-    return S_OK;
+    /* A checked file is given to the stream by a thread that a pause from inside leaves behind. */
+    do_mutex_lock(&job->lock);
+    while (file->giving && file->giving_thread != do_thread_current_id())
+        do_cond_wait(&job->state_changed, &job->lock);
+    is_own = file->giving;
+    do_mutex_unlock(&job->lock);
+    return is_own ? DO_E_INVALID_STATE : S_OK;
 }
 
 static HRESULT check_later(const struct wanted *wanted, uint64_t size)

@@ -33,6 +33,7 @@ struct do_job_file
     /* Under the job's lock. */
     struct do_stream *stream; /* the sink, one reference; NULL for a file with a path */
     uint64_t given_bytes;     /* what a download's stream has of a file that was checked first */
+    uint64_t giving_thread;   /* which one */
     bool giving;              /* a thread is inside the stream with more of them */
     uint64_t active_since_ms; /* 0 = its transfer does not run */
     uint64_t active_ms;       /* before that */

@@ -427,6 +427,7 @@ static void set_giving(struct do_job_file *file, bool giving, uint64_t bytes)
 {
     do_mutex_lock(&file->job->lock);
     file->giving = giving;
+    file->giving_thread = giving ? do_thread_current_id() : 0;
     file->given_bytes += bytes;
     do_cond_broadcast(&file->job->state_changed);
     do_mutex_unlock(&file->job->lock);
