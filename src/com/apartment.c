@@ -7,12 +7,15 @@
 
 #include <objbase.h>
 
+#include "com/client_pointer.h"
 #include "com/com_object.h"
+#include "plat/plat.h"
 
 struct helper
 {
     com_call_fn function;
     void *ctx;
+    uint64_t acts_as; /* the thread that waits for the client's call that we are in; 0 = none */
     HRESULT hr;
 };
 
@@ -35,7 +38,9 @@ static DWORD WINAPI helper_main(void *ctx)
     struct helper *helper = ctx;
     HRESULT entered = CoInitializeEx(NULL, COINIT_MULTITHREADED);
 
+    do_thread_act_as(helper->acts_as);
     helper->hr = helper->function(helper->ctx);
+    do_thread_act_as(0);
     if (SUCCEEDED(entered))
         CoUninitialize();
     return 0;
@@ -43,12 +48,13 @@ static DWORD WINAPI helper_main(void *ctx)
 
 HRESULT com_call_and_pump(com_call_fn function, void *ctx)
 {
-    struct helper helper = {function, ctx, E_UNEXPECTED};
+    struct helper helper = {function, ctx, 0, E_UNEXPECTED};
     HANDLE thread;
     DWORD index;
 
     if (!is_single_threaded())
         return function(ctx);
+    helper.acts_as = com_client_call_thread();
     /* A call that is let in may release the client's last object of ours. */
     com_module_add();
     if ((thread = CreateThread(NULL, 0, helper_main, &helper, 0, NULL)))

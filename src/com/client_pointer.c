@@ -4,10 +4,13 @@
  */
 #include "com/client_pointer.h"
 
+#include <string.h>
+
 #include <objidl.h>
 
 #include "base/compiler.h"
 #include "base/log.h"
+#include "plat/plat.h"
 
 /* Of Windows 8; mingw's 32-bit import library lacks them. (Source: win32 docs, combaseapi.h.) */
 typedef HRESULT(WINAPI *increment_mta_fn)(void **cookie);
@@ -144,4 +147,48 @@ bool com_client_is_gone(HRESULT hr)
             return true;
     }
     return false;
+}
+
+/* Calls under way */
+
+static SRWLOCK calls_lock = SRWLOCK_INIT;
+static struct com_client_call *calls; /* under calls_lock */
+
+void com_client_call_begin(struct com_client_call *call)
+{
+    call->thread_id = do_thread_current_id();
+    if (FAILED(CoGetCurrentLogicalThreadId(&call->chain)))
+        memset(&call->chain, 0, sizeof(call->chain));
+    AcquireSRWLockExclusive(&calls_lock);
+    call->next = calls;
+    calls = call;
+    ReleaseSRWLockExclusive(&calls_lock);
+}
+
+void com_client_call_end(struct com_client_call *call)
+{
+    struct com_client_call **link = &calls;
+
+    AcquireSRWLockExclusive(&calls_lock);
+    while (*link != call)
+        link = &(*link)->next;
+    *link = call->next;
+    ReleaseSRWLockExclusive(&calls_lock);
+}
+
+uint64_t com_client_call_thread(void)
+{
+    uint64_t thread_id = 0;
+    GUID chain;
+
+    if (FAILED(CoGetCurrentLogicalThreadId(&chain)))
+        return 0;
+    AcquireSRWLockShared(&calls_lock);
+    for (const struct com_client_call *call = calls; call && !thread_id; call = call->next)
+    {
+        if (IsEqualGUID(&call->chain, &chain))
+            thread_id = call->thread_id;
+    }
+    ReleaseSRWLockShared(&calls_lock);
+    return thread_id;
 }

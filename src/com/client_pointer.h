@@ -36,6 +36,21 @@ HRESULT com_client_pointer_get(const struct com_client_pointer *pointer, void **
 /** Whether a call failed since the client's process or apartment is gone. */
 bool com_client_is_gone(HRESULT hr);
 
+/* A call of a client that is under way: what it calls in its turn, from whatever thread, counts as
+   this thread's. */
+struct com_client_call
+{
+    struct com_client_call *next;
+    GUID chain; /* COM's name for the chain of calls */
+    uint64_t thread_id;
+};
+
+void com_client_call_begin(struct com_client_call *call);
+void com_client_call_end(struct com_client_call *call);
+
+/** The thread that waits for the chain of calls that the caller is in; 0 = none. */
+uint64_t com_client_call_thread(void);
+
 /**
  * Keeps the process's multithreaded apartment alive until it is given back (NULL is accepted). NULL
  * where the system cannot do that.

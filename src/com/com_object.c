@@ -258,14 +258,18 @@ static BOOL system_text(HRESULT code, DWORD language, WCHAR *text, DWORD size)
 HRESULT com_error_text(HRESULT code, DWORD language, WCHAR **text)
 {
     const char *ours = do_hr_text(code);
+    unsigned int status = do_hr_http_status(code);
     WCHAR buffer[512];
     size_t bytes;
 
     *text = NULL;
     if (ours)
         return com_text_out(ours, text);
-    if (!system_text(code, language, buffer, DO_COUNT_OF(buffer)) &&
-        !system_text(code, 0, buffer, DO_COUNT_OF(buffer)))
+    if (status)
+        (void)swprintf(
+            buffer, DO_COUNT_OF(buffer), L"The server answered with HTTP status %u.", status);
+    else if (!system_text(code, language, buffer, DO_COUNT_OF(buffer)) &&
+             !system_text(code, 0, buffer, DO_COUNT_OF(buffer)))
         (void)swprintf(buffer, DO_COUNT_OF(buffer), L"Error 0x%08lX.", (unsigned long)code);
     bytes = (wcslen(buffer) + 1) * sizeof(WCHAR);
     if (!(*text = CoTaskMemAlloc(bytes)))

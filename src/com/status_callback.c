@@ -30,6 +30,7 @@ static struct status_callback *from_listener(struct do_listener *listener)
 static HRESULT tell(IDODownloadStatusCallback *callback, struct do_job *job,
     const struct do_download_status *status)
 {
+    struct com_client_call call;
     DO_DOWNLOAD_STATUS copy;
     IDODownload *download;
     HRESULT hr;
@@ -37,7 +38,9 @@ static HRESULT tell(IDODownloadStatusCallback *callback, struct do_job *job,
     com_download_status_out(status, &copy);
     if (FAILED(hr = com_download_create(job, &download)))
         return hr;
+    com_client_call_begin(&call);
     hr = IDODownloadStatusCallback_OnStatusChange(callback, download, &copy);
+    com_client_call_end(&call);
     IDODownload_Release(download);
     do_log(DO_LOG_TRACE, DO_LOG_COM, "job=%p told state=%u bytes=%llu result=0x%08x", (void *)job,
         (unsigned int)status->state, (unsigned long long)status->bytes_transferred,

@@ -52,6 +52,7 @@ static HRESULT stream_rewind(struct do_stream *stream)
 static HRESULT stream_write(struct do_stream *stream, const void *data, size_t length)
 {
     const unsigned char *next = data;
+    struct com_client_call call;
     IStream *target;
     HRESULT hr;
 
@@ -63,7 +64,9 @@ static HRESULT stream_write(struct do_stream *stream, const void *data, size_t l
         /* A .NET sink writes a 64-bit count through the pointer. */
         UINT64 written = 0;
 
+        com_client_call_begin(&call);
         hr = IStream_Write(target, next, piece, (ULONG *)(void *)&written);
+        com_client_call_end(&call);
         next += piece;
         length -= piece;
     }

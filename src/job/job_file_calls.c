@@ -507,6 +507,8 @@ static void replace_prefix_on_loop(void *ctx)
         if (!prefix->urls[i])
             continue;
         change->hr = swap_text(job->files[i], &job->files[i]->record.url, &file_change);
+        if (SUCCEEDED(change->hr))
+            do_http_facts_forget_redirect(&job->files[i]->facts);
         prefix->urls[i] = file_change.text;
     }
     if (SUCCEEDED(change->hr) && !any)

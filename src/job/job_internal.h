@@ -82,6 +82,7 @@ struct do_job
     uint64_t progress_since_ms; /* when the no-progress clock began */
     HRESULT last_failure;       /* the last concrete failure since then; S_OK = none */
     bool halted;                /* by a call that has not ended: must not run meanwhile */
+    bool out_of_time;           /* halted, waits for the writer before it fails */
     bool was_blocked;           /* since the transfer began: it was stopped in its course */
     bool is_queued;             /* counts among the queued jobs */
     bool has_slot;              /* counts among the running jobs */

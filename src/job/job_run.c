@@ -66,7 +66,8 @@ static enum do_notice notice_of(enum do_job_state before, enum do_job_state stat
     return DO_NOTICE_JOB_MODIFICATION;
 }
 
-void do_job_set_state_on_loop(struct do_job *job, enum do_job_state state)
+/* Who waits for the state is woken also when the client is not to be told of it. */
+static void change_state(struct do_job *job, enum do_job_state state, bool blocked)
 {
     uint64_t now = job->engine->config.filetime();
     enum do_job_state before = job->state;
@@ -76,7 +77,9 @@ void do_job_set_state_on_loop(struct do_job *job, enum do_job_state state)
     if (state == DO_JOB_TRANSFERRED && before != state)
         job->record.completion_time = now;
     job->state = state;
+    job->blocked = blocked;
     job->record.modification_time = now;
+    do_cond_broadcast(&job->state_changed);
     do_mutex_unlock(&job->lock);
     do_job_store_on_loop(job);
     if (!do_job_is_download(job))
@@ -86,20 +89,32 @@ void do_job_set_state_on_loop(struct do_job *job, enum do_job_state state)
     take_or_give_back(job);
 }
 
+void do_job_set_state_on_loop(struct do_job *job, enum do_job_state state)
+{
+    /* A block lasts until the job goes on, or is stopped by somebody else. */
+    change_state(job, state, job->blocked && state == job->state);
+}
+
 void do_job_touch_on_loop(struct do_job *job)
 {
     do_job_set_state_on_loop(job, job->state);
+}
+
+static void set_error_locked(
+    struct do_job *job, HRESULT code, enum do_error_context context, const struct do_job_file *file)
+{
+    if (SUCCEEDED(code))
+        job->extended_error = S_OK;
+    job->record.error = code;
+    job->record.error_context = (uint32_t)context;
+    job->record.error_file = file ? file->index : UINT32_MAX;
 }
 
 void do_job_set_error_on_loop(
     struct do_job *job, HRESULT code, enum do_error_context context, const struct do_job_file *file)
 {
     do_mutex_lock(&job->lock);
-    if (SUCCEEDED(code))
-        job->extended_error = S_OK;
-    job->record.error = code;
-    job->record.error_context = (uint32_t)context;
-    job->record.error_file = file ? file->index : UINT32_MAX;
+    set_error_locked(job, code, context, file);
     if (FAILED(code))
         job->record.error_count++;
     do_mutex_unlock(&job->lock);
@@ -137,13 +152,6 @@ static void set_active(struct do_job *job, bool active)
     do_mutex_unlock(&job->lock);
 }
 
-static void set_blocked(struct do_job *job, bool blocked)
-{
-    do_mutex_lock(&job->lock);
-    job->blocked = blocked;
-    do_mutex_unlock(&job->lock);
-}
-
 void do_job_halt_on_loop(struct do_job *job)
 {
     do_timer_cancel_on_loop(&job->retry_timer);
@@ -151,7 +159,6 @@ void do_job_halt_on_loop(struct do_job *job)
     do_timer_cancel_on_loop(&job->deadline_timer);
     do_timer_cancel_on_loop(&job->notice_timer);
     set_active(job, false);
-    set_blocked(job, false);
     if (job->transfer)
         do_transfer_stop_on_loop(job->transfer);
 }
@@ -160,6 +167,7 @@ void do_job_drop_transfer_on_loop(struct do_job *job, bool keep)
 {
     do_transfer_release_on_loop(job->transfer, keep);
     job->was_blocked = false;
+    job->out_of_time = false;
     job->transfer = NULL;
     job->current = NULL;
 }
@@ -261,6 +269,8 @@ void do_job_set_deadline_on_loop(struct do_job *job)
     uint64_t limit_s = do_values_number(
         &job->record.values, DO_PROP_MAX_DOWNLOAD_TIME, DO_JOB_MAX_DOWNLOAD_TIME_S);
 
+    if (job->out_of_time)
+        return; /* it ends as soon as the writer is through */
     if (job->has_slot && limit_s)
         do_timer_set_on_loop(job->engine->env.loop, &job->deadline_timer,
             job->resumed_ms + (limit_s < UINT32_MAX ? limit_s : UINT32_MAX) * 1000);
@@ -275,6 +285,7 @@ static void on_deadline_timer(void *ctx)
     struct do_loop *loop = job->engine->env.loop;
 
     do_job_halt_on_loop(job);
+    job->out_of_time = job->transfer != NULL;
     if (job->transfer && do_transfer_is_writing_on_loop(job->transfer))
         do_timer_set_on_loop(loop, &job->deadline_timer, do_loop_now_on_loop(loop) + DRAIN_LOOK_MS);
     else
@@ -538,10 +549,12 @@ static void block(struct do_job *job, HRESULT reason)
 {
     do_log(DO_LOG_INFO, DO_LOG_JOB, "a job waits: 0x%08x", (unsigned int)reason);
     do_job_halt_on_loop(job);
-    set_blocked(job, true);
     job->was_blocked = true;
-    do_job_set_error_on_loop(job, reason, DO_ERROR_CONTEXT_NONE, NULL);
-    do_job_set_state_on_loop(job, DO_JOB_TRANSIENT_ERROR);
+    /* Nothing has failed that would count. */
+    do_mutex_lock(&job->lock);
+    set_error_locked(job, reason, DO_ERROR_CONTEXT_NONE, NULL);
+    do_mutex_unlock(&job->lock);
+    change_state(job, DO_JOB_TRANSIENT_ERROR, true);
 }
 
 void do_job_apply_conditions_on_loop(struct do_job *job)
@@ -557,7 +570,6 @@ void do_job_apply_conditions_on_loop(struct do_job *job)
     {
         clear_error(job);
         do_job_set_state_on_loop(job, DO_JOB_QUEUED);
-        set_blocked(job, false);
     }
 }
 

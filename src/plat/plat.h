@@ -77,6 +77,12 @@ void do_thread_detach(struct do_thread *thread);
 /** A number that is unique among the living threads of this process. */
 uint64_t do_thread_current_id(void);
 
+/**
+ * From now on this thread counts as the one with that id, which waits for it; 0 ends that. Windows
+ * only.
+ */
+void do_thread_act_as(uint64_t id);
+
 /** Milliseconds of a clock that never jumps. */
 uint64_t do_clock_ms(void);
 

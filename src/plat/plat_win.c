@@ -159,9 +159,48 @@ void do_thread_detach(struct do_thread *thread)
     do_free(thread);
 }
 
+/* The slot for do_thread_act_as, plus one; 0 before the first use. Never freed, like the mutex. */
+static volatile LONG acting_slot;
+
+static DWORD make_acting_slot(void)
+{
+    LONG slot = InterlockedCompareExchange(&acting_slot, 0, 0);
+    DWORD made;
+
+    if (slot)
+        return (DWORD)slot - 1;
+    if ((made = TlsAlloc()) == TLS_OUT_OF_INDEXES)
+        return made;
+    slot = InterlockedCompareExchange(&acting_slot, (LONG)made + 1, 0);
+    if (!slot)
+        return made;
+    (void)TlsFree(made);
+    return (DWORD)slot - 1;
+}
+
+void do_thread_act_as(uint64_t id)
+{
+    DWORD slot;
+
+    if ((!id && !InterlockedCompareExchange(&acting_slot, 0, 0)) ||
+        (slot = make_acting_slot()) == TLS_OUT_OF_INDEXES)
+        return;
+    (void)TlsSetValue(slot, (void *)(uintptr_t)id);
+}
+
 uint64_t do_thread_current_id(void)
 {
-    return GetCurrentThreadId();
+    LONG slot = InterlockedCompareExchange(&acting_slot, 0, 0);
+    uint64_t id = 0;
+    DWORD error;
+
+    if (slot)
+    {
+        error = GetLastError();
+        id = (uintptr_t)TlsGetValue((DWORD)slot - 1);
+        SetLastError(error); /* TlsGetValue clears it */
+    }
+    return id ? id : GetCurrentThreadId();
 }
 
 uint64_t do_clock_ms(void)

@@ -360,6 +360,8 @@ HRESULT do_part_file_commit(struct do_part_file *part, const char *target, uint6
     struct do_file *file;
     HRESULT hr;
 
+    if (!do_part_file_is_written(part, size))
+        return DO_HR_FILE_NOT_FOUND;
     if (FAILED(hr = do_part_file_open(part)))
         return hr;
     file = handle_of(part);

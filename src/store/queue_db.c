@@ -61,7 +61,7 @@ static const struct verb_row verbs[VERB_COUNT] = {
     [INSERT_FILE] = {"add a file", "INSERT INTO files (" DO_FILE_COLUMNS ", job) "
                                    "SELECT " DO_FILE_VALUES ", row_id FROM jobs WHERE id = ?"},
     [UPDATE_FILE] = {"store a file",
-        "UPDATE files SET (" DO_FILE_COLUMNS ") = (" DO_FILE_VALUES ") WHERE row_id = ?"},
+        "UPDATE files SET (" DO_FILE_COLUMNS ") = (" DO_FILE_NEW_VALUES ") WHERE row_id = ?13"},
     [RECORD_RECEIVED] = {"record progress",
         "UPDATE files SET received = ?, transferred = ? WHERE row_id = ? AND temp_path = ?"},
     [BEGIN] = {"begin a transaction", "BEGIN IMMEDIATE"},

@@ -26,6 +26,12 @@
     "ranges, received, transferred, saved"
 #define DO_FILE_VALUES "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 
+/* What was received is recorded by itself: it changes here only together with the temporary file.
+ */
+#define DO_FILE_NEW_VALUES                                                                         \
+    "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, CASE WHEN temp_path IS ?4 THEN received ELSE ?10 END, "   \
+    "?11, ?12"
+
 /** Binds values from left to right; the first failure stays and makes the rest do nothing. */
 struct do_row_binder
 {

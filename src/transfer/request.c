@@ -528,6 +528,12 @@ static HRESULT set_home(struct do_request *request, const char *url)
 
     if (FAILED(hr = do_url_parse(url, &home)))
         return hr;
+    if (request->has_other_home)
+    {
+        curl_url_cleanup(request->url);
+        request->url = home;
+        return S_OK;
+    }
     if (!(first = curl_url_dup(home)))
     {
         curl_url_cleanup(home);
@@ -543,6 +549,16 @@ static HRESULT set_home(struct do_request *request, const char *url)
     request->home = home;
     request->url = first;
     return S_OK;
+}
+
+HRESULT do_request_set_home_on_loop(struct do_request *request, const char *url)
+{
+    HRESULT hr;
+
+    request->has_other_home = false;
+    if (SUCCEEDED(hr = set_home(request, url)))
+        request->has_other_home = true;
+    return hr;
 }
 
 HRESULT do_request_start_on_loop(struct do_request *request, const char *url,

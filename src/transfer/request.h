@@ -67,6 +67,9 @@ void do_request_destroy(struct do_request *request);
 HRESULT do_request_start_on_loop(struct do_request *request, const char *url,
     const struct do_range *range, const char *if_range, const struct do_request_options *options);
 
+/** The secrets of the exchanges that follow belong to the origin of this URL, not to their own. */
+HRESULT do_request_set_home_on_loop(struct do_request *request, const char *url);
+
 /** Where redirections have led, borrowed until the next start; NULL without one. For on_head. */
 const char *do_request_redirected_url_on_loop(const struct do_request *request);
 

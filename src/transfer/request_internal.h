@@ -21,9 +21,10 @@ struct do_request
 
     /* The exchange, over all of its hops. */
     const struct do_request_options *options; /* never NULL once there was a start */
-    CURLU *home;        /* what was asked for: secrets go to its origin and to no other */
-    char range[64];     /* "" = none */
-    char if_range[260]; /* "" = none */
+    CURLU *home;         /* what was asked for: secrets go to its origin and to no other */
+    bool has_other_home; /* not the URL's own: do_request_set_home_on_loop */
+    char range[64];      /* "" = none */
+    char if_range[260];  /* "" = none */
     unsigned int redirects;
     bool server_answered; /* a challenge since the last redirection, by a credential */
     bool proxy_answered;

@@ -28,6 +28,7 @@ static void set_partial_timer(struct do_transfer *transfer)
         do_loop_now_on_loop(transfer->env->loop) + PARTIAL_BLOCK_MS);
 }
 
+static void begin_fetching(struct do_transfer *transfer);
 static void fetch_next(struct do_transfer *transfer);
 static void fail(struct do_transfer *transfer, HRESULT hr);
 
@@ -169,7 +170,7 @@ static void restart(struct do_transfer *transfer)
         end_attempt(transfer, hr);
         return;
     }
-    fetch_next(transfer);
+    begin_fetching(transfer);
 }
 
 static void take_check(struct do_transfer *transfer, HRESULT written)
@@ -356,6 +357,21 @@ static void fetch_next(struct do_transfer *transfer)
         fail(transfer, hr);
 }
 
+/* No byte before the piece hashes are here: a file that is begun anew needs them as well. */
+static void begin_fetching(struct do_transfer *transfer)
+{
+    HRESULT hr;
+
+    if (!do_transfer_wants_hashes(transfer))
+    {
+        fetch_next(transfer);
+        return;
+    }
+    transfer->phase = PHASE_HASHES;
+    if (FAILED(hr = do_transfer_fetch_hashes(transfer)))
+        end_attempt(transfer, hr);
+}
+
 /* The first step of an attempt, from the loop's queue so that on_end is never synchronous. */
 static void begin_attempt(void *ctx)
 {
@@ -382,14 +398,7 @@ static void begin_attempt(void *ctx)
         end_attempt(transfer, hr);
         return;
     }
-    if (!do_transfer_wants_hashes(transfer))
-    {
-        fetch_next(transfer);
-        return;
-    }
-    transfer->phase = PHASE_HASHES;
-    if (FAILED(hr = do_transfer_fetch_hashes(transfer)))
-        end_attempt(transfer, hr);
+    begin_fetching(transfer);
 }
 
 void do_transfer_hashes_ended(struct do_transfer *transfer, HRESULT hr)

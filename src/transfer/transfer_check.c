@@ -118,6 +118,9 @@ HRESULT do_transfer_fetch_hashes(struct do_transfer *transfer)
     if (!check->request && FAILED(hr = do_request_create(transfer->env->loop,
                                       &transfer->env->settings, &events, check, &check->request)))
         return hr;
+    /* The client's secrets are for the host of the file. */
+    if (FAILED(hr = do_request_set_home_on_loop(check->request, transfer->file->url)))
+        return hr;
     return do_request_start_on_loop(check->request, check->info.url, NULL, "", transfer->options);
 }
 
@@ -210,6 +213,8 @@ HRESULT do_transfer_start_check(struct do_transfer *transfer)
     /* No head said how long a body without a length is. */
     if (FAILED(hr = do_transfer_check_size(transfer, plan.size)))
         return hr;
+    if (do_transfer_wants_hashes(transfer))
+        return E_UNEXPECTED;
     plan.hashes = check->hashes;
     do_check_release(check->check);
     check->check = NULL;
@@ -288,7 +293,7 @@ static HRESULT take_plain(struct do_transfer *transfer, uint64_t plain_size)
 {
     struct do_transfer_check *check = transfer->check;
     const struct do_value size = do_value_of_number(plain_size);
-    const struct do_value encrypted = do_value_of_text(transfer->file->temp_path);
+    const struct do_value encrypted = do_value_of_text(do_part_file_path(*transfer->part));
     const struct do_value nothing = do_value_of_text(NULL);
     struct do_range_set received;
     struct do_part_file *old = *transfer->part;
@@ -296,8 +301,7 @@ static HRESULT take_plain(struct do_transfer *transfer, uint64_t plain_size)
 
     do_range_set_init(&received);
     if (FAILED(hr = keep(check, check->settings.plain_size_id, &size)) ||
-        (plain_size && FAILED(hr = do_range_set_add(&received, 0, plain_size))) ||
-        FAILED(hr = keep(check, check->settings.plain_path_id, &encrypted)))
+        (plain_size && FAILED(hr = do_range_set_add(&received, 0, plain_size))))
         goto done;
     swap_plain(transfer, &received);
     if (FAILED(hr = do_queue_db_update_file(transfer->env->db, transfer->file)))
@@ -305,6 +309,8 @@ static HRESULT take_plain(struct do_transfer *transfer, uint64_t plain_size)
         swap_plain(transfer, &received);
         goto done;
     }
+    /* A crash before this leaves the encrypted file, never the plain one without a job. */
+    (void)keep(check, check->settings.plain_path_id, &encrypted);
     do_recorder_end(transfer->env->recorder, transfer->recording, false, false);
     transfer->recording = NULL;
     *transfer->part = check->plain;
@@ -330,11 +336,10 @@ enum do_transfer_verdict do_transfer_take_check(struct do_transfer *transfer, HR
         return DO_VERDICT_FAILED;
     if (result->bad.count)
         return take_bad_pieces(transfer, &result->bad, hr);
+    if (check->has_decrypt && FAILED(*hr = take_plain(transfer, result->plain_size)))
+        return DO_VERDICT_FAILED;
     transfer->checked = true;
-    if (!check->has_decrypt)
-        return DO_VERDICT_GOOD;
-    *hr = take_plain(transfer, result->plain_size);
-    return FAILED(*hr) ? DO_VERDICT_FAILED : DO_VERDICT_DECRYPTED;
+    return check->has_decrypt ? DO_VERDICT_DECRYPTED : DO_VERDICT_GOOD;
 }
 
 /* Its life */

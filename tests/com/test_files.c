@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define URL_LIMIT 2200U
+#define RANGE_LIMIT 65536U
+#define SET_COUNT 1000U
 
 static ULONG count_files(IBackgroundCopyJob *job)
 {
@@ -122,6 +124,81 @@ static void test_files_add_set_is_all_or_none(void **state)
     assert_ok(IBackgroundCopyJob_AddFileSet(job, 2, set));
     assert_int_equal(2, count_files(job));
     IBackgroundCopyJob_Release(job);
+}
+
+/* Broken: as many ranges as the documentation allows are refused, cut, or stored in disorder. */
+static void test_files_add_takes_65536_ranges(void **state)
+{
+    struct com_test *test = *state;
+    IBackgroundCopyJob *job = test_create_job(test);
+    BG_FILE_RANGE *ranges = calloc(RANGE_LIMIT, sizeof(*ranges));
+    BG_FILE_RANGE *read = NULL;
+    IBackgroundCopyFile *file = NULL;
+    IBackgroundCopyFile2 *file2 = NULL;
+    DWORD count = 77;
+
+    assert_non_null(ranges);
+    /* Backwards and with gaps, so that neither sorting nor merging goes unseen. */
+    for (DWORD i = 0; i < RANGE_LIMIT; i++)
+    {
+        ranges[i].InitialOffset = (UINT64)(RANGE_LIMIT - i) * 10;
+        ranges[i].Length = 1 + i % 9;
+    }
+    test_add_ranges(
+        test, job, "size=1m", L"a", RANGE_LIMIT, ranges, (UINT64)(RANGE_LIMIT + 1) * 10);
+    file = test_file(job, 0);
+    assert_ok(IBackgroundCopyFile_QueryInterface(file, &IID_IBackgroundCopyFile2, (void **)&file2));
+    assert_ok(IBackgroundCopyFile2_GetFileRanges(file2, &count, &read));
+    assert_int_equal(RANGE_LIMIT, count);
+    assert_memory_equal(ranges, read, RANGE_LIMIT * sizeof(*ranges));
+    CoTaskMemFree(read);
+    IBackgroundCopyFile2_Release(file2);
+    IBackgroundCopyFile_Release(file);
+    IBackgroundCopyJob_Release(job);
+    free(ranges);
+}
+
+/* Broken: an installer's large set is refused, cut, or counted wrong. */
+static void test_files_add_set_of_a_thousand(void **state)
+{
+    struct com_test *test = *state;
+    IBackgroundCopyJob *job = test_create_job(test);
+    BG_FILE_INFO *set = calloc(SET_COUNT, sizeof(*set));
+    WCHAR(*locals)[1024] = calloc(SET_COUNT, sizeof(*locals));
+    WCHAR url[] = L"http://127.0.0.1/a";
+    IEnumBackgroundCopyFiles *files = NULL;
+    IBackgroundCopyFile *file = NULL;
+    ULONG count = 0;
+
+    assert_non_null(set);
+    assert_non_null(locals);
+    for (ULONG i = 0; i < SET_COUNT; i++)
+    {
+        WCHAR name[16];
+
+        (void)_snwprintf(name, TEST_COUNT_OF(name), L"f%lu", i);
+        set[i].RemoteName = url;
+        set[i].LocalName = wcscpy(locals[i], test_local(test, name));
+    }
+    assert_ok(IBackgroundCopyJob_AddFileSet(job, SET_COUNT, set));
+    assert_int_equal(SET_COUNT, count_files(job));
+    assert_ok(IBackgroundCopyJob_EnumFiles(job, &files));
+    assert_ok(IEnumBackgroundCopyFiles_GetCount(files, &count));
+    assert_int_equal(SET_COUNT, count);
+    for (ULONG i = 0; i < SET_COUNT; i++)
+    {
+        WCHAR *name = NULL;
+
+        assert_ok(IEnumBackgroundCopyFiles_Next(files, 1, &file, NULL));
+        assert_ok(IBackgroundCopyFile_GetLocalName(file, &name));
+        assert_int_equal(0, wcscmp(locals[i], name));
+        CoTaskMemFree(name);
+        IBackgroundCopyFile_Release(file);
+    }
+    IEnumBackgroundCopyFiles_Release(files);
+    IBackgroundCopyJob_Release(job);
+    free(locals);
+    free(set);
 }
 
 /* Broken: ranges that mean nothing are sent to the server, or good ones are refused. */
@@ -389,6 +466,8 @@ int main(void)
         COM_TEST(test_files_add_checks_the_url),
         COM_TEST(test_files_add_checks_the_path),
         COM_TEST(test_files_add_set_is_all_or_none),
+        COM_TEST(test_files_add_set_of_a_thousand),
+        COM_TEST(test_files_add_takes_65536_ranges),
         COM_TEST(test_files_add_checks_ranges),
         COM_TEST(test_files_add_with_ranges_checks_arguments),
         COM_TEST(test_files_names_come_back_as_given),

@@ -242,30 +242,197 @@ static void test_job_priority_and_no_progress_timeout(void **state)
     IBackgroundCopyJob_Release(job);
 }
 
+static BG_JOB_TIMES job_times(IBackgroundCopyJob *job)
+{
+    BG_JOB_TIMES times;
+
+    memset(&times, 0xCC, sizeof(times));
+    assert_ok(IBackgroundCopyJob_GetTimes(job, &times));
+    return times;
+}
+
+/* Waits until the clock shows another time than that of the job's last modification. */
+static UINT64 next_tick(IBackgroundCopyJob *job)
+{
+    UINT64 last = file_time(job_times(job).ModificationTime);
+    ULONGLONG end = GetTickCount64() + TEST_PATIENCE_MS;
+
+    while (now() <= last && GetTickCount64() < end)
+        Sleep(1);
+    assert_true(now() > last);
+    return last;
+}
+
+/* The modification time has moved on from last, and is not in the future. */
+static void expect_modified(IBackgroundCopyJob *job, UINT64 last)
+{
+    UINT64 time = file_time(job_times(job).ModificationTime);
+
+    assert_true(time > last);
+    assert_true(time <= now());
+}
+
 /* Broken: clients that sort or expire jobs by time see wrong ones. */
 static void test_job_times_follow_the_job(void **state)
 {
     struct com_test *test = *state;
-    IBackgroundCopyJob *job = test_create_job_of(test, "size=10", L"a");
-    BG_JOB_TIMES first, second, third;
-    UINT64 before;
+    IBackgroundCopyJob *job = test_create_job(test);
+    BG_JOB_TIMES first = job_times(job);
+    UINT64 before = next_tick(job);
+    BG_JOB_TIMES times;
 
-    assert_ok(IBackgroundCopyJob_GetTimes(job, &first));
-    while (now() <= file_time(first.ModificationTime))
-        Sleep(1);
     assert_ok(IBackgroundCopyJob_SetDisplayName(job, L"changed"));
-    assert_ok(IBackgroundCopyJob_GetTimes(job, &second));
-    assert_int_equal(file_time(first.CreationTime), file_time(second.CreationTime));
-    assert_true(file_time(second.ModificationTime) > file_time(first.ModificationTime));
-    assert_int_equal(0, file_time(second.TransferCompletionTime));
-    before = now();
+    expect_modified(job, before);
+    before = next_tick(job);
+    test_add(test, job, "size=100k&stall=50k", L"a");
+    expect_modified(job, before);
+    before = next_tick(job);
+    assert_ok(IBackgroundCopyJob_Resume(job));
+    expect_modified(job, before);
+    test_wait_bytes(job, 1);
+    before = next_tick(job);
+    assert_ok(IBackgroundCopyJob_Suspend(job));
+    expect_modified(job, before);
+    times = job_times(job);
+    assert_int_equal(file_time(first.CreationTime), file_time(times.CreationTime));
+    assert_int_equal(0, file_time(times.TransferCompletionTime));
+    IBackgroundCopyJob_Release(job);
+}
+
+/* Broken: a watcher takes a job that receives for one that is stuck. */
+static void test_job_times_follow_received_bytes(void **state)
+{
+    struct com_test *test = *state;
+    IBackgroundCopyJob *job = test_create_job_of(test, "size=10m&rate=100k", L"a");
+    ULONGLONG end = GetTickCount64() + TEST_PATIENCE_MS;
+    unsigned int moves = 0;
+    UINT64 last;
+
+    assert_ok(IBackgroundCopyJob_Resume(job));
+    test_wait_bytes(job, 1);
+    last = file_time(job_times(job).ModificationTime);
+    /* No call is made meanwhile: only what comes in can move the time. */
+    while (moves < 2 && GetTickCount64() < end)
+    {
+        UINT64 time = file_time(job_times(job).ModificationTime);
+
+        assert_int_equal(BG_JOB_STATE_TRANSFERRING, test_state(job));
+        assert_true(time >= last);
+        assert_true(time <= now());
+        moves += time > last;
+        last = time;
+        Sleep(TEST_POLL_MS);
+    }
+    assert_int_equal(2, moves);
+    assert_int_equal(0, file_time(job_times(job).TransferCompletionTime));
+    IBackgroundCopyJob_Release(job);
+}
+
+/* Broken: the completion time is that of an earlier end of the job, or never told. */
+static void test_job_times_tell_the_last_completion(void **state)
+{
+    struct com_test *test = *state;
+    IBackgroundCopyJob *job = test_create_job_of(test, "size=10", L"a");
+    UINT64 before = now();
+    BG_JOB_TIMES first, second;
+
     assert_ok(IBackgroundCopyJob_Resume(job));
     test_wait_state(job, BG_JOB_STATE_TRANSFERRED);
-    assert_ok(IBackgroundCopyJob_GetTimes(job, &third));
-    assert_true(file_time(third.TransferCompletionTime) >= before);
-    assert_true(file_time(third.TransferCompletionTime) <= now());
-    assert_true(file_time(third.ModificationTime) >= before);
+    first = job_times(job);
+    assert_true(file_time(first.TransferCompletionTime) >= before);
+    assert_true(file_time(first.TransferCompletionTime) <= now());
+    (void)next_tick(job);
+    test_add(test, job, "size=10", L"b");
+    assert_int_equal(BG_JOB_STATE_SUSPENDED, test_state(job));
+    assert_ok(IBackgroundCopyJob_Resume(job));
+    test_wait_state(job, BG_JOB_STATE_TRANSFERRED);
+    second = job_times(job);
+    assert_true(file_time(second.TransferCompletionTime) > file_time(first.TransferCompletionTime));
+    assert_true(file_time(second.TransferCompletionTime) <= now());
+    assert_int_equal(file_time(first.CreationTime), file_time(second.CreationTime));
     IBackgroundCopyJob_Release(job);
+}
+
+/* Error texts */
+
+static WCHAR *description(const struct com_test *test, HRESULT code, DWORD language)
+{
+    WCHAR *text = NULL;
+
+    assert_ok(IBackgroundCopyManager_GetErrorDescription(test->manager, code, language, &text));
+    assert_non_null(text);
+    return text;
+}
+
+/* Broken: a user is shown a number for an error that has a meaning. */
+static void test_job_error_texts_are_sentences(void **state)
+{
+    static const HRESULT codes[] = {DO_E_NO_SERVICE, DO_E_JOB_NOT_FOUND, DO_E_INVALID_STATE,
+        DO_E_DOWNLOAD_NO_PROGRESS, DO_E_INVALID_RANGE, DO_E_BLOCKED_BY_NO_NETWORK,
+        DO_E_BAD_PIECE_HASH, DO_E_METAINFO_FILE_SIZE, (HRESULT)0x80200001, (HRESULT)0x80200002,
+        (HRESULT)0x80200010, (HRESULT)0x80200013, (HRESULT)0x80200054, (HRESULT)0x80200059,
+        (HRESULT)0x80200073, TEST_S_PARTIAL_COMPLETE, TEST_E_HTTP(404), TEST_E_HTTP(418),
+        TEST_E_HTTP(451), TEST_E_HTTP(599), (HRESULT)0x80190001, (HRESULT)0x80190003,
+        (HRESULT)0x80072EE2, (HRESULT)0x80072EE5, (HRESULT)0x80072EE6, TEST_E_NAME_NOT_RESOLVED,
+        TEST_E_CANNOT_CONNECT, TEST_E_CONNECTION_ABORTED, (HRESULT)0x80072F05, (HRESULT)0x80072F0D,
+        (HRESULT)0x80072F76, TEST_E_INVALID_SERVER_RESPONSE, (HRESULT)0x80072F7C,
+        (HRESULT)0x80072F8F, (HRESULT)0x80072F94};
+    struct com_test *test = *state;
+
+    for (size_t i = 0; i < TEST_COUNT_OF(codes); i++)
+    {
+        WCHAR *text = description(test, codes[i], 0x409);
+
+        print_message("  0x%08lx %ls\n", (unsigned long)codes[i], text);
+        assert_int_not_equal(0, wcsncmp(text, L"Error 0x", 8));
+        assert_true(wcslen(text) > 10);
+        assert_int_equal(L'.', text[wcslen(text) - 1]);
+        CoTaskMemFree(text);
+    }
+}
+
+/* Broken: an unusual status is told as a bare HRESULT, or as another status. */
+static void test_job_error_texts_tell_the_http_status(void **state)
+{
+    static const unsigned int statuses[] = {418, 451, 599};
+    struct com_test *test = *state;
+
+    for (size_t i = 0; i < TEST_COUNT_OF(statuses); i++)
+    {
+        WCHAR *text = description(test, TEST_E_HTTP(statuses[i]), 0x409);
+        WCHAR wanted[64];
+
+        (void)_snwprintf(wanted, TEST_COUNT_OF(wanted), L"The server answered with HTTP status %u.",
+            statuses[i]);
+        assert_int_equal(0, wcscmp(wanted, text));
+        CoTaskMemFree(text);
+    }
+}
+
+/* Broken: a language that the system lacks leaves the user without a text. */
+static void test_job_error_texts_fall_back(void **state)
+{
+    /* ERROR_BAD_FORMAT has no row of ours: the text is the system's. */
+    static const HRESULT codes[] = {
+        HRESULT_FROM_WIN32(ERROR_BAD_FORMAT), DO_E_JOB_NOT_FOUND, TEST_E_HTTP(418)};
+    struct com_test *test = *state;
+    WCHAR *text;
+
+    for (size_t i = 0; i < TEST_COUNT_OF(codes); i++)
+    {
+        WCHAR *missing = description(test, codes[i], 0x7fff);
+        WCHAR *neutral = description(test, codes[i], 0);
+
+        text = description(test, codes[i], 0x409);
+        assert_int_not_equal(0, wcsncmp(text, L"Error 0x", 8));
+        assert_int_equal(0, wcscmp(neutral, missing));
+        CoTaskMemFree(text);
+        CoTaskMemFree(neutral);
+        CoTaskMemFree(missing);
+    }
+    text = description(test, (HRESULT)0x81234567, 0x409);
+    assert_non_null(wcsstr(text, L"0x81234567"));
+    CoTaskMemFree(text);
 }
 
 /* Broken: a client takes an old or invented error for one of this job. */
@@ -419,6 +586,11 @@ int main(void)
         COM_TEST(test_job_display_name_is_stored_up_to_its_limit),
         COM_TEST(test_job_priority_and_no_progress_timeout),
         COM_TEST(test_job_times_follow_the_job),
+        COM_TEST(test_job_times_follow_received_bytes),
+        COM_TEST(test_job_times_tell_the_last_completion),
+        COM_TEST(test_job_error_texts_are_sentences),
+        COM_TEST(test_job_error_texts_tell_the_http_status),
+        COM_TEST(test_job_error_texts_fall_back),
         COM_TEST(test_job_without_error_has_no_error_object),
         COM_TEST(test_job_file_enumerator_walks_a_snapshot),
         COM_TEST(test_job_enumerator_walks_a_snapshot),

@@ -65,7 +65,10 @@ static void test_hr_other_codes_have_name_and_text(void **state)
         DO_HR_NET_CERT_CN_INVALID, DO_HR_NET_CLIENT_CERT_NEEDED, DO_HR_NET_INVALID_CA,
         DO_HR_NET_CERT_REV_FAILED, DO_HR_NET_HEADER_NOT_FOUND, DO_HR_NET_INVALID_SERVER_RESPONSE,
         DO_HR_NET_REDIRECT_FAILED, DO_HR_NET_CERT_REVOKED, DO_HR_NET_SECURE_FAILURE,
-        DO_HR_NET_CERT_WRONG_USAGE, DO_HR_HTTP_UNEXPECTED, DO_HR_HTTP_UNEXPECTED_REDIRECTION};
+        DO_HR_NET_CERT_WRONG_USAGE, DO_HR_NET_INVALID_URL, DO_HR_NET_UNRECOGNIZED_SCHEME,
+        DO_HR_NET_AUTODETECTION_FAILED, (HRESULT)0x80010123, (HRESULT)0x80020005,
+        (HRESULT)0x80040154, (HRESULT)0x80070422, DO_HR_HTTP_UNEXPECTED,
+        DO_HR_HTTP_UNEXPECTED_REDIRECTION};
 
     (void)state;
     for (size_t i = 0; i < DO_COUNT_OF(others); i++)
@@ -77,6 +80,70 @@ static void test_hr_other_codes_have_name_and_text(void **state)
     }
     assert_null(do_hr_name((HRESULT)0x81234567));
     assert_null(do_hr_text((HRESULT)0x81234567));
+}
+
+/* Broken: a client that shows the texts of BITS codes shows bare numbers. */
+static void test_hr_bits_codes_have_name_and_text(void **state)
+{
+    static const struct
+    {
+        uint32_t hr;
+        const char *name;
+    } rows[] = {
+        {0x00200017, "BG_S_PARTIAL_COMPLETE"},
+        {0x0020001A, "BG_S_UNABLE_TO_DELETE_FILES"},
+        {0x80200001, "BG_E_NOT_FOUND"},
+        {0x80200002, "BG_E_INVALID_STATE"},
+        {0x80200003, "BG_E_EMPTY"},
+        {0x80200004, "BG_E_FILE_NOT_AVAILABLE"},
+        {0x80200005, "BG_E_PROTOCOL_NOT_AVAILABLE"},
+        {0x8020000D, "BG_E_DESTINATION_LOCKED"},
+        {0x8020000E, "BG_E_VOLUME_CHANGED"},
+        {0x8020000F, "BG_E_ERROR_INFORMATION_UNAVAILABLE"},
+        {0x80200010, "BG_E_NETWORK_DISCONNECTED"},
+        {0x80200011, "BG_E_MISSING_FILE_SIZE"},
+        {0x80200012, "BG_E_INSUFFICIENT_HTTP_SUPPORT"},
+        {0x80200013, "BG_E_INSUFFICIENT_RANGE_SUPPORT"},
+        {0x80200014, "BG_E_REMOTE_NOT_SUPPORTED"},
+        {0x8020001B, "BG_E_INVALID_SERVER_RESPONSE"},
+        {0x8020001C, "BG_E_TOO_MANY_FILES"},
+        {0x8020001D, "BG_E_LOCAL_FILE_CHANGED"},
+        {0x80200020, "BG_E_TOO_LARGE"},
+        {0x80200021, "BG_E_STRING_TOO_LONG"},
+        {0x80200024, "BG_E_NO_PROGRESS"},
+        {0x80200029, "BG_E_FILE_NOT_FOUND"},
+        {0x8020002B, "BG_E_INVALID_RANGE"},
+        {0x8020002C, "BG_E_OVERLAPPING_RANGES"},
+        {0x8020002D, "BG_E_CONNECT_FAILURE"},
+        {0x8020002E, "BG_E_CONNECTION_CLOSED"},
+        {0x8020003E, "BG_E_BLOCKED_BY_POLICY"},
+        {0x8020003F, "BG_E_INVALID_PROXY_INFO"},
+        {0x80200049, "BG_E_TOO_MANY_JOBS_PER_USER"},
+        {0x80200050, "BG_E_TOO_MANY_JOBS_PER_MACHINE"},
+        {0x80200051, "BG_E_TOO_MANY_FILES_IN_JOB"},
+        {0x80200052, "BG_E_TOO_MANY_RANGES_IN_FILE"},
+        {0x80200053, "BG_E_VALIDATION_FAILED"},
+        {0x80200054, "BG_E_MAXDOWNLOAD_TIMEOUT"},
+        {0x80200057, "BG_E_UNKNOWN_PROPERTY_ID"},
+        {0x80200058, "BG_E_READ_ONLY_PROPERTY"},
+        {0x80200059, "BG_E_BLOCKED_BY_COST_TRANSFER_POLICY"},
+        {0x80200067, "BG_E_BLOCKED_BY_BATTERY_POLICY"},
+        {0x80200068, "BG_E_BLOCKED_BY_BATTERY_SAVER"},
+        {0x80200073, "BG_E_REMOTE_FILE_CHANGED"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < DO_COUNT_OF(rows); i++)
+    {
+        const char *name = do_hr_name((HRESULT)rows[i].hr);
+        const char *text = do_hr_text((HRESULT)rows[i].hr);
+
+        assert_non_null(name);
+        assert_string_equal(name, rows[i].name);
+        assert_non_null(text);
+        assert_true(strlen(text) > 10);
+        assert_int_equal(text[strlen(text) - 1], '.');
+    }
 }
 
 /* Broken: a failure without a reason passes for success. */
@@ -202,6 +269,7 @@ int main(void)
         cmocka_unit_test(test_hr_every_do_code_has_name_and_text),
         cmocka_unit_test(test_hr_do_codes_are_distinct),
         cmocka_unit_test(test_hr_other_codes_have_name_and_text),
+        cmocka_unit_test(test_hr_bits_codes_have_name_and_text),
         cmocka_unit_test(test_hr_from_win32_never_succeeds),
         cmocka_unit_test(test_hr_from_errno_gives_win32_codes),
         cmocka_unit_test(test_hr_from_http_status_follows_spec),
