@@ -1420,6 +1420,52 @@ static void test_stream_stopped_from_inside(void **state)
 /* Killed */
 
 /* Downloads and decrypts until it is killed. */
+/* Broken: a temporary file that vanished lets the next one pass without its hashes. */
+static void test_integrity_vanished_file_is_checked_too(void **state)
+{
+    char info[TEXT_SIZE];
+    struct test_file file = test_file("file", "size=24m&seed=3&corrupt=20m&rate=40m");
+    struct do_job *job = make(OF_JOB, &file);
+    char *temp = NULL;
+
+    (void)state;
+    put_big("", info);
+    set_text(job, DO_FILE_PROP_INTEGRITY_INFO, info);
+    set_mandatory(job);
+    assert_ok(start(job));
+    test_wait_bytes(job, TEST_MIB(4));
+    assert_ok(do_job_suspend(job));
+    assert_ok(do_job_file_get_temp_path(do_job_get_file(job, 0), &temp));
+    assert_int_equal(unlink(temp), 0);
+    do_free(temp);
+    assert_ok(do_job_resume(job));
+    assert_int_equal(test_wait(job, TEST_ENDED), DO_JOB_ERROR);
+}
+
+/* Broken: the host of the hash file is given the password for the file's. */
+static void test_integrity_hash_host_gets_no_password(void **state)
+{
+    char user[] = "user";
+    char password[] = "secret";
+    const struct do_credential credential = {DO_AUTH_SERVER, DO_AUTH_BASIC, user, password};
+    struct test_file file = test_file("file", "size=24m&seed=3");
+    struct do_job *job = make(OF_JOB, &file);
+    char info[TEXT_SIZE];
+    char other[TEXT_SIZE];
+    const char *at;
+
+    (void)state;
+    put_big("auth=basic", info);
+    assert_non_null(at = strstr(info, "127.0.0.1"));
+    (void)snprintf(
+        other, sizeof(other), "%.*slocalhost%s", (int)(at - info), info, at + strlen("127.0.0.1"));
+    set_text(job, DO_FILE_PROP_INTEGRITY_INFO, other);
+    set_mandatory(job);
+    assert_ok(do_job_set_credential(job, &credential));
+    assert_ok(start(job));
+    assert_int_equal(test_wait(job, TEST_ENDED), DO_JOB_ERROR);
+}
+
 static int child_main(char **arguments)
 {
     const struct do_new_file new_file = {
@@ -1567,6 +1613,8 @@ int main(int count, char **arguments)
         CHECK_TEST(test_stream_failure_is_the_error_and_can_be_repeated),
         CHECK_TEST(test_stream_stopped_from_inside),
         CHECK_TEST(test_part_file_forgets_bytes),
+        CHECK_TEST(test_integrity_vanished_file_is_checked_too),
+        CHECK_TEST(test_integrity_hash_host_gets_no_password),
     };
 
     if (count == 7 && !strcmp(arguments[1], "--child"))

@@ -291,6 +291,44 @@ static void test_restart_takes_rows_that_it_could_have_written(void **state)
     test_complete(job, &file, 1, 70000);
 }
 
+/* Broken: a new URL makes the database forget what is on disk. */
+static void test_restart_new_url_keeps_the_bytes(void **state)
+{
+    struct test_file file;
+    struct do_job *job = test_download(&file, "file", "size=4m&rate=2m");
+    struct do_job_progress before;
+    struct do_job_progress after;
+
+    (void)state;
+    test_wait_bytes(job, TEST_MIB(2));
+    assert_ok(do_job_suspend(job));
+    do_job_get_progress(job, &before);
+    assert_ok(do_job_file_set_url(do_job_get_file(job, 0), file.url));
+    test_engine_stop();
+    assert_ok(test_engine_start());
+    do_job_get_progress(test_only_job(), &after);
+    assert_int_equal(before.bytes_transferred, after.bytes_transferred);
+}
+
+/* Broken: a transferred file that is gone is saved as zeros. */
+static void test_restart_vanished_transferred_file_is_not_saved(void **state)
+{
+    struct test_file file;
+    struct do_job *job = test_download(&file, "file", "size=100000");
+    char *temp = NULL;
+
+    (void)state;
+    test_wait_state(job, DO_JOB_TRANSFERRED);
+    assert_ok(do_job_file_set_url(do_job_get_file(job, 0), file.url));
+    assert_ok(do_job_file_get_temp_path(do_job_get_file(job, 0), &temp));
+    test_engine_stop();
+    assert_int_equal(remove(temp), 0);
+    do_free(temp);
+    assert_ok(test_engine_start());
+    assert_true(FAILED(do_job_complete(test_only_job())));
+    assert_false(test_exists(file.path));
+}
+
 static HRESULT count_files(
     void *ctx, const struct do_job_record *job, const struct do_file_record *files, size_t count)
 {
@@ -487,6 +525,8 @@ int main(int count, char **arguments)
         ENGINE_TEST(test_restart_leaves_out_rows_with_a_foreign_file),
         ENGINE_TEST(test_restart_leaves_out_rows_with_a_bad_url),
         ENGINE_TEST(test_restart_takes_rows_that_it_could_have_written),
+        ENGINE_TEST(test_restart_new_url_keeps_the_bytes),
+        ENGINE_TEST(test_restart_vanished_transferred_file_is_not_saved),
         ENGINE_TEST(test_restart_finds_all_files_of_a_call_or_none),
         ENGINE_TEST(test_restart_killed_child_leaves_its_job),
         ENGINE_TEST(test_restart_children_killed_again_and_again),
