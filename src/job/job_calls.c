@@ -591,6 +591,8 @@ static void set_number_on_loop(void *ctx)
     do_mutex_unlock(&job->lock);
     do_job_set_state_on_loop(job, next);
     do_job_apply_timeout_on_loop(job);
+    do_job_apply_conditions_on_loop(job);
+    do_engine_schedule_on_loop(job->engine);
 }
 
 HRESULT do_job_set_priority(struct do_job *job, uint32_t priority)

@@ -564,7 +564,7 @@ void do_job_apply_conditions_on_loop(struct do_job *job)
     if (!do_job_state_is_active(job->state) || job->halted)
         return;
     hr = do_conditions_check_on_loop(job->engine->conditions, job);
-    if (FAILED(hr) && job->has_slot)
+    if (FAILED(hr) && (job->has_slot || (job->blocked && job->record.error != hr)))
         block(job, hr);
     else if (SUCCEEDED(hr) && job->blocked)
     {

@@ -8,7 +8,9 @@
  *   bench_client progress URL PATH         nanoseconds of a file's GetProgress while it downloads
  *   bench_client jobs COUNT                jobs that do nothing, in an empty queue: how many a
  *                                          second are created and cancelled, milliseconds of
- *                                          EnumJobs and Next over all, bytes of memory for each
+ *                                          EnumJobs and Next over all, bytes of memory for each;
+ *                                          then, after the last Release, 1 or 0 for whether the
+ *                                          module can be unloaded and its threads are gone
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,12 +19,16 @@
 #include <windows.h>
 #include <objbase.h>
 #include <psapi.h>
+#include <tlhelp32.h>
 
 #include "DeliveryOptimization.h"
 
 /* BITS proper, for comparison. */
 static const CLSID bits_class = {
     0x4991d34b, 0x80a1, 0x4291, {0x83, 0xb6, 0x33, 0x28, 0x36, 0x6b, 0x90, 0x97}};
+
+/* How long the module may take to end after the last Release. */
+#define UNLOAD_LIMIT_S 10.0
 
 static double now(void)
 {
@@ -41,6 +47,25 @@ static unsigned long working_set_kib(void)
     if (!GetProcessMemoryInfo(GetCurrentProcess(), &counters, sizeof(counters)))
         return 0;
     return (unsigned long)(counters.WorkingSetSize / 1024);
+}
+
+/* Threads of this process; 0 when that is not known. */
+static unsigned long count_threads(void)
+{
+    HANDLE snapshot = CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0);
+    THREADENTRY32 entry = {.dwSize = sizeof(entry)};
+    unsigned long count = 0;
+
+    if (snapshot == INVALID_HANDLE_VALUE)
+        return 0;
+    for (BOOL is_one = Thread32First(snapshot, &entry); is_one;
+         is_one = Thread32Next(snapshot, &entry))
+    {
+        if (entry.th32OwnerProcessID == GetCurrentProcessId())
+            count++;
+    }
+    CloseHandle(snapshot);
+    return count;
 }
 
 static HRESULT create_manager(
@@ -182,9 +207,54 @@ static HRESULT create_jobs(IBackgroundCopyManager *manager, unsigned long count)
     return hr;
 }
 
+typedef HRESULT(STDAPICALLTYPE *can_unload_now_fn)(void);
+
+/* The function of the module that an object's code is in; not a reference on the module. */
+static can_unload_now_fn find_can_unload_now(IBackgroundCopyManager *manager)
+{
+    HMODULE module = NULL;
+
+    if (!GetModuleHandleExW(
+            GET_MODULE_HANDLE_EX_FLAG_FROM_ADDRESS | GET_MODULE_HANDLE_EX_FLAG_UNCHANGED_REFCOUNT,
+            (const WCHAR *)(const void *)manager->lpVtbl, &module))
+        return NULL;
+    /* By way of a function without a prototype, since GetProcAddress knows no types. */
+    return (can_unload_now_fn)(void (*)(void))GetProcAddress(module, "DllCanUnloadNow");
+}
+
+/* After the last Release: the module must let itself be unloaded, and leave no thread behind. */
+static HRESULT check_end(can_unload_now_fn can_unload_now, unsigned long threads_before)
+{
+    const double until = now() + UNLOAD_LIMIT_S;
+    HRESULT hr = can_unload_now();
+    unsigned long threads;
+
+    while (hr == S_FALSE && now() < until)
+    {
+        Sleep(5);
+        hr = can_unload_now();
+    }
+    printf("jobs_can_unload %d\n", hr == S_OK);
+    if (hr != S_OK)
+        return FAILED(hr) ? hr : E_UNEXPECTED;
+    /* From here on the function may be gone. */
+    CoFreeUnusedLibrariesEx(0, 0);
+    while ((threads = count_threads()) > threads_before && now() < until)
+        Sleep(5);
+    printf("jobs_threads_back %d\n", threads && threads <= threads_before);
+    if (!threads || threads > threads_before)
+    {
+        fprintf(stderr, "bench_client: %lu threads, %lu before\n", threads, threads_before);
+        return E_UNEXPECTED;
+    }
+    return S_OK;
+}
+
 /* The memory is the working set: Wine tells of no other. */
 static HRESULT measure_jobs(unsigned long count)
 {
+    const unsigned long threads = count_threads();
+    can_unload_now_fn can_unload_now;
     IBackgroundCopyManager *manager;
     unsigned long before_kib;
     unsigned long after_kib;
@@ -194,6 +264,8 @@ static HRESULT measure_jobs(unsigned long count)
 
     if (FAILED(hr) || FAILED(hr = walk_queue(manager, TRUE, &found)))
         return hr;
+    if (!(can_unload_now = find_can_unload_now(manager)))
+        return E_UNEXPECTED;
     /* What the first job brings with it once is not counted. */
     hr = create_jobs(manager, 100);
     before_kib = working_set_kib();
@@ -216,7 +288,7 @@ static HRESULT measure_jobs(unsigned long count)
         hr = walk_queue(manager, TRUE, &found);
     printf("jobs_cancelled_per_s %.0f\n", (double)found / (now() - began));
     IBackgroundCopyManager_Release(manager);
-    return hr;
+    return SUCCEEDED(hr) ? check_end(can_unload_now, threads) : hr;
 }
 
 int wmain(int argc, WCHAR **argv);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Downloads that go well, or that the client stops: sizes, ranges, several files and jobs,
- * progress, Complete, Cancel at each moment, Suspend and Resume.
+ * progress, Complete, Cancel at each moment, Suspend and Resume; and what decides whether a job may
+ * run: its priority, and the network's cost, which the test thread sets. A listener counts notices
+ * on a delivery thread.
  */
 #define _GNU_SOURCE
 #include "engine_test.h"
@@ -11,6 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/alloc.h"
+#include "job/conditions.h"
 #include "plat/file.h"
 #include "plat/plat.h"
 #include "support/support.h"
@@ -707,6 +711,181 @@ static void test_download_without_length_ends_with_the_body(void **state)
     }
 }
 
+/* What decides whether a job may run */
+
+/* Bytes that never come. */
+#define STALLED "size=70000&stall=0"
+
+static void restart_with_slots(uint32_t slots)
+{
+    test_engine_stop();
+    test_config()->max_running_jobs = slots;
+    assert_ok(test_engine_start());
+}
+
+/* Waits until the job has its turn; then what the scheduler had to do is done. */
+static void await_turn(struct do_job *job)
+{
+    test_wait_state(job, DO_JOB_TRANSFERRING);
+    (void)test_job_count();
+}
+
+/* Broken: the oldest job goes first, whatever the client said later. */
+static void test_priority_set_while_queued_decides_who_is_next(void **state)
+{
+    struct do_job *running[2];
+    struct do_job *normal;
+    struct do_job *foreground;
+    struct test_file file;
+
+    (void)state;
+    restart_with_slots(2);
+    running[0] = test_download(&file, "first", STALLED);
+    running[1] = test_download(&file, "second", STALLED);
+    normal = test_download(&file, "normal", STALLED);
+    foreground = test_download(&file, "foreground", STALLED);
+    assert_ok(do_job_set_priority(foreground, DO_PRIORITY_FOREGROUND));
+    /* Nobody who runs makes room for it. */
+    assert_int_equal(do_job_get_state(foreground), DO_JOB_QUEUED);
+    assert_int_equal(do_job_get_state(normal), DO_JOB_QUEUED);
+    assert_true(test_wait(running[0], ~TEST_STATE(DO_JOB_QUEUED)) != DO_JOB_QUEUED);
+    assert_ok(do_job_cancel(running[1]));
+    await_turn(foreground);
+    assert_int_equal(do_job_get_state(normal), DO_JOB_QUEUED);
+    assert_ok(do_job_cancel(running[0]));
+    await_turn(normal);
+}
+
+/* Broken: a priority is left out, taken back to front, or one that is taken back still counts. */
+static void test_priority_orders_the_queue_then_age_does(void **state)
+{
+    static const enum do_job_priority priorities[] = {DO_PRIORITY_LOW, DO_PRIORITY_NORMAL,
+        DO_PRIORITY_NORMAL, DO_PRIORITY_HIGH, DO_PRIORITY_FOREGROUND};
+    static const size_t order[] = {4, 3, 1, 2, 0};
+    struct do_job *jobs[DO_COUNT_OF(priorities)];
+    struct do_job *running;
+    struct test_file file;
+
+    (void)state;
+    restart_with_slots(1);
+    running = test_download(&file, "running", STALLED);
+    for (size_t i = 0; i < DO_COUNT_OF(jobs); i++)
+        jobs[i] = test_download(&file, "queued", STALLED);
+    assert_ok(do_job_set_priority(jobs[0], DO_PRIORITY_FOREGROUND));
+    for (size_t i = DO_COUNT_OF(jobs); i-- > 0;)
+        assert_ok(do_job_set_priority(jobs[i], priorities[i]));
+    for (size_t i = 0; i < DO_COUNT_OF(order); i++)
+    {
+        assert_ok(do_job_cancel(running));
+        running = jobs[order[i]];
+        await_turn(running);
+        for (size_t later = i + 1; later < DO_COUNT_OF(order); later++)
+            assert_int_equal(do_job_get_state(jobs[order[later]]), DO_JOB_QUEUED);
+    }
+}
+
+static _Atomic uint32_t network; /* DO_COST_* */
+
+static void tell_cost(struct do_network_cost *cost)
+{
+    *cost = (struct do_network_cost){atomic_load(&network), false};
+}
+
+/* Counts what it is told. */
+struct counter
+{
+    struct do_listener head;
+    atomic_uint transferred;
+    atomic_uint failed;
+    atomic_uint destroyed;
+};
+
+static HRESULT count_notice(struct do_listener *head, struct do_job *job, enum do_notice notice,
+    struct do_job_file *file, const struct do_download_status *status)
+{
+    struct counter *counter = DO_CONTAINER_OF(head, struct counter, head);
+
+    (void)job;
+    (void)file;
+    (void)status;
+    if (notice == DO_NOTICE_JOB_TRANSFERRED)
+        (void)atomic_fetch_add(&counter->transferred, 1);
+    else if (notice == DO_NOTICE_JOB_ERROR)
+        (void)atomic_fetch_add(&counter->failed, 1);
+    return S_OK;
+}
+
+static void count_destruction(struct do_listener *head)
+{
+    (void)atomic_fetch_add(&DO_CONTAINER_OF(head, struct counter, head)->destroyed, 1);
+}
+
+static void await_count(atomic_uint *count)
+{
+    for (unsigned int waited = 0; waited < TEST_WAIT_MS && !atomic_load(count); waited += 2)
+        test_pause_ms(2);
+    assert_int_equal(atomic_load(count), 1);
+}
+
+static HRESULT set_cost_flags(struct do_job *job, struct do_value flags)
+{
+    const struct do_setting setting = {DO_PROP_COST_FLAGS, flags};
+
+    return do_job_set_values(job, &setting, 1);
+}
+
+static void check_blocked(struct do_job *job)
+{
+    assert_int_equal(do_job_get_state(job), DO_JOB_TRANSIENT_ERROR);
+    assert_hr(DO_E_BLOCKED_BY_COST_TRANSFER_POLICY, test_error(job));
+    assert_int_equal(do_job_get_error_count(job), 0);
+}
+
+/* Broken: a cost that is not to be paid is paid, passes for a failure, or stops the job for good;
+ * new flags have no effect on a job that waits or runs. */
+static void test_cost_flags_stop_a_job_until_they_allow_it(void **state)
+{
+    static const struct do_listener_class class = {count_notice, count_destruction};
+    static struct counter counter;
+    struct test_file file;
+    struct do_job *job = NULL;
+
+    (void)state;
+    atomic_store(&network, DO_COST_UNRESTRICTED);
+    test_engine_stop();
+    test_config()->network_cost = tell_cost;
+    test_config()->network_look_ms = 10;
+    assert_ok(test_engine_start());
+    memset(&counter, 0, sizeof(counter));
+    do_listener_init(&counter.head, &class);
+    job = test_job();
+    file = test_add(job, "file", "size=3m&rate=2m");
+    assert_ok(do_job_set_listener(job, &counter.head));
+    do_listener_release(&counter.head);
+    assert_ok(set_cost_flags(job, do_value_of_number(DO_TRANSFER_NOT_ROAMING)));
+    assert_ok(do_job_resume(job));
+    test_wait_bytes(job, 1);
+    atomic_store(&network, DO_COST_ROAMING);
+    test_wait_state(job, DO_JOB_TRANSIENT_ERROR);
+    check_blocked(job);
+    assert_ok(set_cost_flags(job, do_value_of_number(DO_TRANSFER_ALWAYS)));
+    test_wait_state(job, DO_JOB_TRANSFERRING);
+    assert_hr(S_OK, test_error(job));
+    assert_ok(set_cost_flags(job, do_value_of_number(DO_TRANSFER_STANDARD)));
+    check_blocked(job);
+    /* What no flags mean depends on the priority. */
+    assert_ok(set_cost_flags(job, do_value_of_text(NULL)));
+    check_blocked(job);
+    atomic_store(&network, DO_COST_UNRESTRICTED);
+    test_wait_state(job, DO_JOB_TRANSFERRED);
+    await_count(&counter.transferred);
+    assert_int_equal(atomic_load(&counter.failed), 0);
+    assert_int_equal(do_job_get_error_count(job), 0);
+    test_complete(job, &file, 1, TEST_MIB(3));
+    test_engine_stop();
+    assert_int_equal(atomic_load(&counter.destroyed), 1);
+}
+
 int main(void)
 {
     static const struct CMUnitTest download[] = {
@@ -739,6 +918,9 @@ int main(void)
         ENGINE_TEST(test_file_added_to_transferred_job_needs_resume),
         ENGINE_TEST(test_setters_keep_the_time_of_completion),
         ENGINE_TEST(test_add_files_adds_all_or_none),
+        ENGINE_TEST(test_priority_set_while_queued_decides_who_is_next),
+        ENGINE_TEST(test_priority_orders_the_queue_then_age_does),
+        ENGINE_TEST(test_cost_flags_stop_a_job_until_they_allow_it),
     };
 
     return ENGINE_TEST_RUN(download);

@@ -83,6 +83,7 @@ static struct
     struct do_job *downloads[MAX_DOWNLOADS]; /* one reference each */
     size_t download_count;
     _Atomic uint32_t cost; /* DO_COST_* of the network */
+    atomic_bool is_cellular;
 } client;
 
 static HRESULT sink_ok(struct do_stream *stream)
@@ -1015,7 +1016,7 @@ static void test_modern_two_starts_at_once_leave_one(void **state)
 
 static void tell_cost(struct do_network_cost *cost)
 {
-    *cost = (struct do_network_cost){atomic_load(&client.cost), false};
+    *cost = (struct do_network_cost){atomic_load(&client.cost), atomic_load(&client.is_cellular)};
 }
 
 static void restart_engine_with_cost(uint32_t cost)
@@ -1028,7 +1029,7 @@ static void restart_engine_with_cost(uint32_t cost)
 }
 
 /* Waits until it stands still, with the network as the reason. */
-static void await_blocked(struct do_job *job)
+static void await_blocked_by(struct do_job *job, HRESULT reason)
 {
     const uint64_t end_ms = do_clock_ms() + TEST_WAIT_MS;
     struct do_download_status status = status_of(job);
@@ -1040,7 +1041,23 @@ static void await_blocked(struct do_job *job)
     }
     assert_int_equal(status.state, DO_DOWNLOAD_PAUSED);
     assert_hr(S_OK, status.error);
-    assert_hr(DO_E_BLOCKED_BY_COST_TRANSFER_POLICY, status.extended_error);
+    assert_hr(reason, status.extended_error);
+}
+
+static void await_blocked(struct do_job *job)
+{
+    await_blocked_by(job, DO_E_BLOCKED_BY_COST_TRANSFER_POLICY);
+}
+
+static void await_unblocked(struct do_job *job)
+{
+    const uint64_t end_ms = do_clock_ms() + TEST_WAIT_MS;
+
+    while (state_of(job) == DO_DOWNLOAD_PAUSED && do_clock_ms() < end_ms)
+        test_pause_ms(2);
+    assert_int_not_equal(state_of(job), DO_DOWNLOAD_PAUSED);
+    assert_hr(S_OK, status_of(job).error);
+    assert_hr(S_OK, status_of(job).extended_error);
 }
 
 static struct do_job *prepare_blocked(struct test_file *file, const char *name)
@@ -1113,6 +1130,188 @@ static void test_modern_calls_while_blocked_do_not_hang(void **state)
     assert_ok(start(job));
     await_transferred(job);
     finalize_whole(job, &file, 1, TEST_MIB(2));
+}
+
+/* Those that the cost tests run side by side: a policy each, one without, and one in front. */
+#define POLICIES 6U
+#define NO_POLICY POLICIES
+#define IN_FRONT (POLICIES + 1U)
+#define NO_ROAMING 3U
+#define NO_CELLULAR_POLICY 5U
+
+static void start_under_each_policy(struct do_job **jobs)
+{
+    for (uint32_t i = 0; i <= IN_FRONT; i++)
+    {
+        struct test_file file;
+        char name[16];
+
+        (void)snprintf(name, sizeof(name), "policy%u", (unsigned int)i);
+        jobs[i] = prepare(&file, name, "size=100m&rate=100k");
+        if (i < POLICIES)
+            assert_ok(set_number(jobs[i], DO_PROP_COST_POLICY, i));
+        if (i == IN_FRONT)
+            assert_ok(set_number(jobs[i], DO_PROP_FOREGROUND, 1));
+        assert_ok(start(jobs[i]));
+    }
+}
+
+/* Checks all of them against a row of "r" (runs) and "-" (waits for reason). */
+static void check_row(struct do_job *const *jobs, const char *row, HRESULT reason)
+{
+    /* What the news means is applied to all at once; a call on the loop comes after. */
+    (void)test_job_count();
+    for (uint32_t i = 0; i <= IN_FRONT; i++)
+    {
+        struct do_download_status status = status_of(jobs[i]);
+        bool runs = row[i] == 'r';
+
+        if (status.state != (uint32_t)(runs ? DO_DOWNLOAD_TRANSFERRING : DO_DOWNLOAD_PAUSED) ||
+            status.error != S_OK || status.extended_error != (runs ? S_OK : reason))
+            fail_msg("row %s, download %u: state %u, error 0x%08x, 0x%08x", row, (unsigned int)i,
+                status.state, (unsigned int)status.error, (unsigned int)status.extended_error);
+    }
+}
+
+/* Broken: a policy pays for what it is not to pay for, or waits for no reason. */
+static void test_modern_cost_policies_are_the_tables(void **state)
+{
+    /* Policies 0 to 5, none, none in front. (Source: the table of policies, bit by bit.) */
+    static const struct
+    {
+        uint32_t cost;
+        const char *row;
+    } rows[] = {
+        {DO_COST_UNRESTRICTED, "rrrrrrrr"}, {DO_COST_CAPPED_USAGE_UNKNOWN, "r-rrrrrr"},
+        {DO_COST_BELOW_CAP, "r-rrrrrr"}, {DO_COST_NEAR_CAP, "r--rrr-r"},
+        {DO_COST_OVERCAP_CHARGED, "r--r-r-r"}, {DO_COST_OVERCAP_THROTTLED, "rrrrrrrr"},
+        {DO_COST_USAGE_BASED, "r-rrrrrr"}, {0, "rrrrrrrr"}, /* not known */
+    };
+    struct do_job *jobs[IN_FRONT + 1];
+
+    (void)state;
+    restart_engine_with_cost(DO_COST_UNRESTRICTED);
+    start_under_each_policy(jobs);
+    for (size_t i = 0; i < DO_COUNT_OF(rows); i++)
+    {
+        /* Roaming in between, so that each state is news to NoRoaming, which runs under it. */
+        atomic_store(&client.cost, DO_COST_ROAMING);
+        await_blocked(jobs[NO_ROAMING]);
+        check_row(jobs, "r----r-r", DO_E_BLOCKED_BY_COST_TRANSFER_POLICY);
+        atomic_store(&client.cost, rows[i].cost);
+        await_unblocked(jobs[NO_ROAMING]);
+        check_row(jobs, rows[i].row, DO_E_BLOCKED_BY_COST_TRANSFER_POLICY);
+    }
+}
+
+/* Broken: NoCellular is no cost policy of its own, or others take cellular for a cost. */
+static void test_modern_cellular_stops_its_policy_alone(void **state)
+{
+    struct do_job *jobs[IN_FRONT + 1];
+
+    (void)state;
+    restart_engine_with_cost(DO_COST_UNRESTRICTED);
+    start_under_each_policy(jobs);
+    for (uint32_t i = 0; i < 2; i++)
+    {
+        atomic_store(&client.is_cellular, true);
+        await_blocked_by(jobs[NO_CELLULAR_POLICY], DO_E_BLOCKED_BY_CELLULAR_POLICY);
+        check_row(jobs, "rrrrr-rr", DO_E_BLOCKED_BY_CELLULAR_POLICY);
+        atomic_store(&client.is_cellular, false);
+        await_unblocked(jobs[NO_CELLULAR_POLICY]);
+        check_row(jobs, "rrrrrrrr", S_OK);
+    }
+    /* The property does the same to each of them, and at once. */
+    atomic_store(&client.is_cellular, true);
+    await_blocked_by(jobs[NO_CELLULAR_POLICY], DO_E_BLOCKED_BY_CELLULAR_POLICY);
+    for (uint32_t i = 0; i <= IN_FRONT; i++)
+        assert_ok(set_number(jobs[i], DO_PROP_NO_CELLULAR, 1));
+    check_row(jobs, "--------", DO_E_BLOCKED_BY_CELLULAR_POLICY);
+    for (uint32_t i = 0; i <= IN_FRONT; i++)
+        assert_ok(set_number(jobs[i], DO_PROP_NO_CELLULAR, 0));
+    check_row(jobs, "rrrrr-rr", DO_E_BLOCKED_BY_CELLULAR_POLICY);
+}
+
+/* Broken: what waits for another network is an error, counts as one, or does not go on. */
+static void test_modern_cellular_download_goes_on_by_itself(void **state)
+{
+    struct test_file file;
+    struct do_job *job;
+
+    (void)state;
+    restart_engine_with_cost(DO_COST_UNRESTRICTED);
+    job = prepare(&file, "file", "size=2m&rate=4m");
+    assert_ok(set_number(job, DO_PROP_NO_CELLULAR, 1));
+    assert_ok(start(job));
+    await_bytes(job, 1);
+    atomic_store(&client.is_cellular, true);
+    await_blocked_by(job, DO_E_BLOCKED_BY_CELLULAR_POLICY);
+    atomic_store(&client.is_cellular, false);
+    await_unblocked(job);
+    await_transferred(job);
+    assert_int_equal(do_job_get_error_count(job), 0);
+    finalize_whole(job, &file, 1, TEST_MIB(2));
+}
+
+/* Which download has its turn */
+
+static void await_turn(struct do_job *job)
+{
+    if (test_wait(job, TEST_STATE(DO_JOB_TRANSFERRING)) != DO_JOB_TRANSFERRING)
+        fail_msg("state %d", (int)do_job_get_state(job));
+    /* A call on the loop comes after what the scheduler had to do. */
+    (void)test_job_count();
+}
+
+static void expect_foreground(struct do_job *job, bool foreground)
+{
+    struct do_value value;
+
+    assert_ok(do_download_get_property(job, DO_PROP_FOREGROUND, &value));
+    assert_int_equal(value.number, foreground);
+    do_value_finish(&value);
+}
+
+/* Broken: Foreground is heeded at Start only, or throws out who runs. */
+static void test_modern_foreground_set_while_queued_is_next(void **state)
+{
+    struct do_job *jobs[4];
+    struct test_file file;
+
+    (void)state;
+    test_engine_stop();
+    test_config()->max_running_jobs = 1;
+    assert_ok(test_engine_start());
+    for (size_t i = 0; i < DO_COUNT_OF(jobs); i++)
+    {
+        char name[8];
+
+        (void)snprintf(name, sizeof(name), "f%zu", i);
+        jobs[i] = prepare(&file, name, "size=100m&rate=100k");
+        assert_ok(start(jobs[i]));
+    }
+    await_turn(jobs[0]);
+    assert_ok(set_number(jobs[2], DO_PROP_FOREGROUND, 1));
+    assert_ok(set_number(jobs[3], DO_PROP_FOREGROUND, 1));
+    assert_ok(set_number(jobs[2], DO_PROP_FOREGROUND, 0));
+    expect_foreground(jobs[2], false);
+    expect_foreground(jobs[3], true);
+    assert_int_equal(do_job_get_state(jobs[0]), DO_JOB_TRANSFERRING);
+    for (size_t i = 1; i < DO_COUNT_OF(jobs); i++)
+        assert_int_equal(do_job_get_state(jobs[i]), DO_JOB_QUEUED);
+    assert_ok(do_download_abort(jobs[0]));
+    await_turn(jobs[3]);
+    /* Who runs goes on, whatever it is set to. */
+    assert_ok(set_number(jobs[3], DO_PROP_FOREGROUND, 0));
+    assert_ok(set_number(jobs[2], DO_PROP_FOREGROUND, 1));
+    assert_int_equal(do_job_get_state(jobs[3]), DO_JOB_TRANSFERRING);
+    assert_int_equal(do_job_get_state(jobs[2]), DO_JOB_QUEUED);
+    assert_int_equal(do_job_get_state(jobs[1]), DO_JOB_QUEUED);
+    assert_ok(do_download_abort(jobs[3]));
+    await_turn(jobs[2]);
+    assert_int_equal(do_job_get_state(jobs[1]), DO_JOB_QUEUED);
+    assert_ok(do_download_abort(jobs[2]));
+    await_turn(jobs[1]);
 }
 
 /* Broken: what the network stopped loses or repeats bytes of its stream. */
@@ -2248,6 +2447,10 @@ int main(void)
         MODERN_TEST(test_modern_two_starts_at_once_leave_one),
         MODERN_TEST(test_modern_blocked_download_goes_on_by_itself),
         MODERN_TEST(test_modern_calls_while_blocked_do_not_hang),
+        MODERN_TEST(test_modern_cost_policies_are_the_tables),
+        MODERN_TEST(test_modern_cellular_stops_its_policy_alone),
+        MODERN_TEST(test_modern_cellular_download_goes_on_by_itself),
+        MODERN_TEST(test_modern_foreground_set_while_queued_is_next),
         MODERN_TEST(test_modern_blocked_stream_goes_on_by_itself),
         MODERN_TEST(test_modern_no_progress_pauses_with_the_last_failure),
         MODERN_TEST(test_modern_stream_gets_the_object_in_order),

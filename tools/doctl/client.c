@@ -7,10 +7,12 @@
 
 #include "base/alloc.h"
 #include "base/hr.h"
+#include "digest.h"
 #include "errors.h"
 
-#include <objbase.h>
+#include <oleauto.h>
 #include <stdio.h>
+#include <string.h>
 
 HRESULT do_client_connect(struct do_client *client)
 {
@@ -24,6 +26,9 @@ HRESULT do_client_connect(struct do_client *client)
     client->com_is_initialized = true;
     hr = CoCreateInstance(&CLSID_DeliveryOptimization, NULL, CLSCTX_INPROC_SERVER,
         &IID_IBackgroundCopyManager, (void **)&client->manager);
+    if (SUCCEEDED(hr))
+        hr = IBackgroundCopyManager_QueryInterface(
+            client->manager, &IID_IDOManager, (void **)&client->downloads);
     if (hr == REGDB_E_CLASSNOTREG)
         do_console_err(
             client->console, "error: dosvc.dll is not registered; run regsvr32 dosvc.dll\n");
@@ -37,6 +42,9 @@ HRESULT do_client_connect(struct do_client *client)
 
 void do_client_disconnect(struct do_client *client)
 {
+    if (client->downloads)
+        IDOManager_Release(client->downloads);
+    client->downloads = NULL;
     if (client->manager)
         IBackgroundCopyManager_Release(client->manager);
     client->manager = NULL;
@@ -48,194 +56,229 @@ void do_client_disconnect(struct do_client *client)
 /* Accepts the braces or does without them. */
 static bool parse_id(const wchar_t *text, GUID *id)
 {
-    wchar_t braced[DO_JOB_ID_SIZE];
+    wchar_t braced[DO_ITEM_ID_SIZE];
     size_t length = wcslen(text);
 
-    if (length == DO_JOB_ID_SIZE - 1)
+    if (length == DO_ITEM_ID_SIZE - 1)
         return SUCCEEDED(IIDFromString(text, id));
-    if (length != DO_JOB_ID_SIZE - 3)
+    if (length != DO_ITEM_ID_SIZE - 3)
         return false;
-    _snwprintf(braced, DO_JOB_ID_SIZE, L"{%ls}", text);
-    braced[DO_JOB_ID_SIZE - 1] = 0;
+    _snwprintf(braced, DO_ITEM_ID_SIZE, L"{%ls}", text);
+    braced[DO_ITEM_ID_SIZE - 1] = 0;
     return SUCCEEDED(IIDFromString(braced, id));
 }
 
-static bool has_name(IBackgroundCopyJob *job, const wchar_t *name)
-{
-    LPWSTR own = NULL;
-    bool equal;
+/* Everything */
 
-    if (FAILED(IBackgroundCopyJob_GetDisplayName(job, &own)))
-        return false;
-    equal = own && !wcscmp(own, name);
-    CoTaskMemFree(own);
-    return equal;
-}
-
-/* The first job of this name, and how many have it. */
-static HRESULT find_by_name(
-    struct do_client *client, const wchar_t *name, IBackgroundCopyJob **job, unsigned int *count)
+static HRESULT for_each_job(struct do_client *client, do_client_item_fn function, void *ctx)
 {
     IEnumBackgroundCopyJobs *jobs = NULL;
-    IBackgroundCopyJob *each = NULL;
+    struct do_item item = {0};
     HRESULT hr = IBackgroundCopyManager_EnumJobs(client->manager, 0, &jobs);
 
-    *job = NULL;
-    *count = 0;
     if (FAILED(hr))
         return hr;
-    while ((hr = IEnumBackgroundCopyJobs_Next(jobs, 1, &each, NULL)) == S_OK)
+    while (SUCCEEDED(hr) && (hr = IEnumBackgroundCopyJobs_Next(jobs, 1, &item.job, NULL)) == S_OK)
     {
-        bool found = has_name(each, name);
-
-        if (found && !(*count)++)
-            *job = each;
-        else
-            IBackgroundCopyJob_Release(each);
+        hr = function(ctx, &item);
+        do_item_release(&item);
     }
     IEnumBackgroundCopyJobs_Release(jobs);
     return SUCCEEDED(hr) ? S_OK : hr;
 }
 
-HRESULT do_client_find_job(struct do_client *client, const wchar_t *text, IBackgroundCopyJob **job)
+/* category NULL: all. */
+static HRESULT for_each_download(struct do_client *client,
+    const DO_DOWNLOAD_ENUM_CATEGORY *category, do_client_item_fn function, void *ctx)
+{
+    IEnumUnknown *downloads = NULL;
+    IUnknown *unknown = NULL;
+    HRESULT hr = IDOManager_EnumDownloads(client->downloads, category, &downloads);
+
+    if (hr == DO_E_NO_DOWNLOADS)
+        return S_OK;
+    if (FAILED(hr))
+        return hr;
+    while (SUCCEEDED(hr) && (hr = IEnumUnknown_Next(downloads, 1, &unknown, NULL)) == S_OK)
+    {
+        struct do_item item = {0};
+
+        hr = IUnknown_QueryInterface(unknown, &IID_IDODownload, (void **)&item.download);
+        IUnknown_Release(unknown);
+        if (SUCCEEDED(hr))
+            hr = function(ctx, &item);
+        do_item_release(&item);
+    }
+    IEnumUnknown_Release(downloads);
+    return SUCCEEDED(hr) ? S_OK : hr;
+}
+
+HRESULT do_client_for_each(struct do_client *client, do_client_item_fn function, void *ctx)
+{
+    HRESULT hr = for_each_job(client, function, ctx);
+
+    return FAILED(hr) ? hr : for_each_download(client, NULL, function, ctx);
+}
+
+/* One */
+
+struct search
+{
+    const wchar_t *name; /* NULL: any */
+    struct do_item *item;
+    unsigned int count;
+};
+
+/* Keeps the first that has the name, and counts. */
+static HRESULT keep_if_named(void *ctx, const struct do_item *item)
+{
+    struct search *search = ctx;
+    BSTR name = NULL;
+
+    /* One whose name cannot be read does not have it. */
+    if (search->name &&
+        (FAILED(do_item_get_name(item, &name)) || !name || wcscmp(name, search->name) != 0))
+    {
+        SysFreeString(name);
+        return S_OK;
+    }
+    SysFreeString(name);
+    if (search->count++)
+        return S_OK;
+    *search->item = *item;
+    if (item->job)
+        IBackgroundCopyJob_AddRef(item->job);
+    else
+        IDODownload_AddRef(item->download);
+    return S_OK;
+}
+
+static HRESULT find_by_id(
+    struct do_client *client, const wchar_t *text, const GUID *id, struct search *search)
+{
+    const DO_DOWNLOAD_ENUM_CATEGORY category = {DODownloadProperty_Id, text};
+    HRESULT hr = IBackgroundCopyManager_GetJob(client->manager, id, &search->item->job);
+
+    search->count = SUCCEEDED(hr);
+    if (hr != DO_E_JOB_NOT_FOUND)
+        return hr;
+    return for_each_download(client, &category, keep_if_named, search);
+}
+
+HRESULT do_client_find(struct do_client *client, const wchar_t *text, struct do_item *item)
 {
     char *printable = do_console_utf8(text);
-    unsigned int count = 1;
+    struct search search = {.item = item};
     GUID id;
     HRESULT hr;
 
-    *job = NULL;
+    *item = (struct do_item){0};
     if (parse_id(text, &id))
-        hr = IBackgroundCopyManager_GetJob(client->manager, &id, job);
+    {
+        hr = find_by_id(client, text, &id, &search);
+    }
     else
-        hr = find_by_name(client, text, job, &count);
+    {
+        search.name = text;
+        hr = do_client_for_each(client, keep_if_named, &search);
+    }
+    if (SUCCEEDED(hr) && !search.count)
+        hr = DO_E_JOB_NOT_FOUND;
     if (FAILED(hr))
     {
         do_errors_report(client->console, hr, printable);
     }
-    else if (!count)
-    {
-        hr = DO_E_JOB_NOT_FOUND;
-        do_errors_report(client->console, hr, printable);
-    }
-    else if (count > 1)
+    else if (search.count > 1)
     {
         hr = E_INVALIDARG;
         do_console_err(client->console,
-            "error: %u jobs have the name \"%s\"; give the ID that doctl list shows\n", count,
+            "error: %u have the name \"%s\"; give the ID that doctl list shows\n", search.count,
             printable);
     }
-    if (FAILED(hr) && *job)
-    {
-        IBackgroundCopyJob_Release(*job);
-        *job = NULL;
-    }
+    if (FAILED(hr))
+        do_item_release(item);
     do_free(printable);
     return hr;
 }
 
-void do_client_job_id(IBackgroundCopyJob *job, char id[DO_JOB_ID_SIZE])
+/* Saving */
+
+/* Whether a file is what it should be; deletes it when it is not. */
+static int check_digest(
+    struct do_client *client, const struct do_item_file *file, const unsigned char *sha256)
 {
-    wchar_t wide[DO_JOB_ID_SIZE] = L"?";
-    GUID guid;
+    unsigned char digest[DO_SHA256_SIZE];
+    char expected[2 * DO_SHA256_SIZE + 1];
+    char found[2 * DO_SHA256_SIZE + 1];
+    HRESULT hr = do_digest_file(file->path, digest);
 
-    if (SUCCEEDED(IBackgroundCopyJob_GetId(job, &guid)))
-        StringFromGUID2(&guid, wide, DO_JOB_ID_SIZE);
-    for (size_t i = 0; i < DO_JOB_ID_SIZE; i++)
-        id[i] = (char)wide[i]; /* ASCII */
-}
-
-HRESULT do_client_job_error(IBackgroundCopyJob *job)
-{
-    IBackgroundCopyError *error = NULL;
-    BG_ERROR_CONTEXT context;
-    HRESULT code = S_OK;
-
-    if (FAILED(IBackgroundCopyJob_GetError(job, &error)))
-        return S_OK;
-    if (FAILED(IBackgroundCopyError_GetError(error, &context, &code)))
-        code = S_OK;
-    IBackgroundCopyError_Release(error);
-    return code;
-}
-
-static HRESULT first_file(IBackgroundCopyJob *job, IBackgroundCopyFile **file)
-{
-    IEnumBackgroundCopyFiles *files = NULL;
-    HRESULT hr = IBackgroundCopyJob_EnumFiles(job, &files);
-
-    *file = NULL;
     if (FAILED(hr))
-        return hr;
-    hr = IEnumBackgroundCopyFiles_Next(files, 1, file, NULL);
-    IEnumBackgroundCopyFiles_Release(files);
-    return hr == S_FALSE ? DO_E_FILE_NOT_AVAILABLE : hr;
-}
-
-HRESULT do_client_job_url(IBackgroundCopyJob *job, wchar_t **url)
-{
-    IBackgroundCopyError *error = NULL;
-    IBackgroundCopyFile *file = NULL;
-    HRESULT hr = IBackgroundCopyJob_GetError(job, &error);
-
-    *url = NULL;
-    if (SUCCEEDED(hr))
-    {
-        hr = IBackgroundCopyError_GetFile(error, &file);
-        IBackgroundCopyError_Release(error);
-    }
-    if (FAILED(hr))
-        hr = first_file(job, &file);
-    if (FAILED(hr))
-        return hr;
-    hr = IBackgroundCopyFile_GetRemoteName(file, url);
-    IBackgroundCopyFile_Release(file);
-    return hr;
-}
-
-static void print_saved(struct do_client *client, IBackgroundCopyFile *file)
-{
-    BG_FILE_PROGRESS progress = {0};
-    LPWSTR path = NULL;
-    char *printable = NULL;
-
-    if (SUCCEEDED(IBackgroundCopyFile_GetProgress(file, &progress)) && progress.Completed &&
-        SUCCEEDED(IBackgroundCopyFile_GetLocalName(file, &path)) &&
-        (printable = do_console_utf8(path)))
-        do_console_out(client->console, "saved %s (%llu bytes)\n", printable,
-            (unsigned long long)progress.BytesTransferred);
-    do_free(printable);
-    CoTaskMemFree(path);
-}
-
-int do_client_complete(struct do_client *client, IBackgroundCopyJob *job)
-{
-    IEnumBackgroundCopyFiles *files = NULL;
-    IBackgroundCopyFile *file = NULL;
-    char id[DO_JOB_ID_SIZE];
-    HRESULT hr = IBackgroundCopyJob_EnumFiles(job, &files);
-
-    if (SUCCEEDED(hr))
-        hr = IBackgroundCopyJob_Complete(job);
-    if (FAILED(hr))
-    {
-        do_client_job_id(job, id);
-        do_errors_report(client->console, hr, "cannot save the file");
-        do_console_err(client->console,
-            "The job is kept.\n  try again: doctl complete %s\n  give up:   doctl cancel %s\n", id,
-            id);
-        if (files)
-            IEnumBackgroundCopyFiles_Release(files);
-        return do_errors_exit_code(hr);
-    }
-    while (IEnumBackgroundCopyFiles_Next(files, 1, &file, NULL) == S_OK)
-    {
-        print_saved(client, file);
-        IBackgroundCopyFile_Release(file);
-    }
-    IEnumBackgroundCopyFiles_Release(files);
-    if (hr == S_OK)
+        return (int)do_errors_report(client->console, hr, "cannot compute the SHA-256");
+    if (!memcmp(digest, sha256, sizeof(digest)))
         return DO_EXIT_OK;
+    do_digest_format(sha256, expected);
+    do_digest_format(digest, found);
+    do_console_err(client->console, "error: the SHA-256 is %s, not %s\n", found, expected);
+    if (DeleteFileW(file->path))
+        do_console_err(client->console, "The file is deleted.\n");
+    else
+        (void)do_errors_report(
+            client->console, do_hr_from_win32(GetLastError()), "cannot delete the file");
+    return DO_EXIT_DIGEST;
+}
+
+/* Checks and reports a file that Complete has given its name. */
+static int report_saved(
+    struct do_client *client, const struct do_item_file *file, const unsigned char *sha256)
+{
+    char *printable;
+    int exit_code = DO_EXIT_OK;
+
+    if (!file->completed || !file->path)
+        return DO_EXIT_OK;
+    if (sha256 && (exit_code = check_digest(client, file, sha256)))
+        return exit_code;
+    printable = do_console_utf8(file->path);
+    do_console_out(client->console, "saved %s (%llu bytes)\n", printable ? printable : "?",
+        (unsigned long long)file->bytes);
+    do_free(printable);
+    return exit_code;
+}
+
+static int report_failed_complete(struct do_client *client, const struct do_item *item, HRESULT hr)
+{
+    char id[DO_ITEM_ID_SIZE];
+
+    do_item_get_id(item, id);
+    do_errors_report(client->console, hr, "cannot save the file");
+    do_console_err(client->console,
+        "It is kept in the queue.\n  try again: doctl complete %s\n  give up:   doctl cancel %s\n",
+        id, id);
+    return (int)do_errors_exit_code(hr);
+}
+
+int do_client_complete(
+    struct do_client *client, const struct do_item *item, const unsigned char *sha256)
+{
+    struct do_item_file *files = NULL;
+    size_t count = 0;
+    int exit_code = DO_EXIT_OK;
+    HRESULT hr = do_item_complete(item);
+    HRESULT listed;
+
+    if (FAILED(hr))
+        return report_failed_complete(client, item, hr);
+    if (FAILED(listed = do_item_list_files(item, &files, &count)))
+        exit_code = (int)do_errors_report(client->console, listed, "cannot list what is saved");
+    for (size_t i = 0; i < count; i++)
+    {
+        int one = report_saved(client, &files[i], sha256);
+
+        exit_code = exit_code ? exit_code : one;
+    }
+    do_item_free_files(files, count);
+    if (hr == S_OK)
+        return exit_code;
     do_errors_report(client->console, hr, NULL);
-    return hr == DO_HR_S_PARTIAL_COMPLETE ? DO_EXIT_FAILURE : DO_EXIT_OK;
+    return hr == DO_HR_S_PARTIAL_COMPLETE && !exit_code ? DO_EXIT_FAILURE : exit_code;
 }

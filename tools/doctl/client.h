@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * doctl as a COM client: the connection to Delivery Optimization, jobs by id or name, and what is
- * read from a job in one piece. Main thread, multithreaded apartment.
+ * doctl as a COM client: the connection to Delivery Optimization, and jobs and downloads by id or
+ * name. Main thread, multithreaded apartment.
  */
 #ifndef DO_DOCTL_CLIENT_H
 #define DO_DOCTL_CLIENT_H
@@ -9,16 +9,14 @@
 #include <stdbool.h>
 
 #include "console.h"
-
-#include "DeliveryOptimization.h"
-
-#define DO_JOB_ID_SIZE 39 /* "{...}" and the terminator */
+#include "item.h"
 
 /* What every command gets. */
 struct do_client
 {
     struct do_console *console;      /* borrowed */
-    IBackgroundCopyManager *manager; /* NULL until do_client_connect */
+    IBackgroundCopyManager *manager; /* NULL until do_client_connect, like the next */
+    IDOManager *downloads;
     bool com_is_initialized;
 };
 
@@ -27,21 +25,21 @@ HRESULT do_client_connect(struct do_client *client);
 void do_client_disconnect(struct do_client *client);
 
 /**
- * The job that text names: an id, with or without braces, or a display name that only one job has.
- * Says on stderr why when there is none. *job carries a reference.
+ * The job or download that text names: an id, with or without braces, or a display name that only
+ * one has. Says on stderr why when there is none. *item is to be released.
  */
-HRESULT do_client_find_job(struct do_client *client, const wchar_t *text, IBackgroundCopyJob **job);
+HRESULT do_client_find(struct do_client *client, const wchar_t *text, struct do_item *item);
 
-/** The job's id with braces; "?" when it cannot be read. */
-void do_client_job_id(IBackgroundCopyJob *job, char id[DO_JOB_ID_SIZE]);
+typedef HRESULT (*do_client_item_fn)(void *ctx, const struct do_item *item);
 
-/** The code of the job's error, S_OK when it has none. */
-HRESULT do_client_job_error(IBackgroundCopyJob *job);
+/** Calls function for each job and each download of the queue, until one fails. */
+HRESULT do_client_for_each(struct do_client *client, do_client_item_fn function, void *ctx);
 
-/** The URL of the file that the job's error is about, else of the first file; CoTaskMemFree. */
-HRESULT do_client_job_url(IBackgroundCopyJob *job, wchar_t **url);
-
-/** Calls Complete and prints "saved PATH (N bytes)" for every file. Returns the exit code. */
-int do_client_complete(struct do_client *client, IBackgroundCopyJob *job);
+/**
+ * Completes item and prints "saved PATH (N bytes)" for every file. sha256, if not NULL, is what the
+ * files must have: those that do not are deleted. Returns the exit code.
+ */
+int do_client_complete(
+    struct do_client *client, const struct do_item *item, const unsigned char *sha256);
 
 #endif

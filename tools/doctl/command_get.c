@@ -1,203 +1,163 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * doctl get and doctl resume: from arguments to a job that is watched to its end.
+ * doctl get and doctl resume: from options to a job that is watched to its end. get makes a job of
+ * the BITS API with this project's extensions, since Complete replaces what lies under the name,
+ * where IDODownload::Finalize does not, and such a job outlives every process; resume takes jobs
+ * and downloads.
  */
 #include "commands.h"
 
 #include "base/alloc.h"
-#include "base/compiler.h"
 #include "errors.h"
 #include "naming.h"
+#include "options.h"
 #include "watch.h"
 
-#include <objbase.h>
+#include <oleauto.h>
 
-#define DO_TIMEOUT_DEFAULT_S 60
 #define DO_DISPLAY_NAME_MAX 256
-
-/* What the command line said. Pointers are borrowed from it. */
-struct options
-{
-    bool is_get; /* get: all options; resume: no output */
-    bool timeout_is_set;
-    ULONG timeout_s;
-    enum do_progress_mode progress_mode;
-    const wchar_t *target; /* URL or job */
-    const wchar_t *output;
-};
-
-struct mode_name
-{
-    const wchar_t *name;
-    enum do_progress_mode mode;
-};
-
-static const struct mode_name mode_names[] = {
-    {L"auto", DO_PROGRESS_AUTO},
-    {L"bar", DO_PROGRESS_BAR},
-    {L"plain", DO_PROGRESS_PLAIN},
-    {L"none", DO_PROGRESS_NONE},
-};
-
-static bool parse_mode(const wchar_t *text, struct options *options)
-{
-    for (size_t i = 0; i < DO_COUNT_OF(mode_names); i++)
-    {
-        if (!wcscmp(mode_names[i].name, text))
-        {
-            options->progress_mode = mode_names[i].mode;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool parse_timeout(const wchar_t *text, struct options *options)
-{
-    uint64_t seconds = 0;
-
-    if (!text[0])
-        return false;
-    for (; *text; text++)
-    {
-        if (*text < L'0' || *text > L'9')
-            return false;
-        seconds = seconds * 10 + (uint64_t)(*text - L'0');
-        if (seconds > UINT32_MAX)
-            return false;
-    }
-    options->timeout_s = (ULONG)seconds;
-    options->timeout_is_set = true;
-    return true;
-}
-
-static bool parse_output(const wchar_t *text, struct options *options)
-{
-    options->output = text;
-    return text[0] && options->is_get;
-}
-
-struct value_option
-{
-    const wchar_t *name;
-    bool (*parse)(const wchar_t *text, struct options *options);
-};
-
-static const struct value_option value_options[] = {
-    {L"-o", parse_output},
-    {L"--output", parse_output},
-    {L"--timeout", parse_timeout},
-    {L"--progress", parse_mode},
-};
-
-/*
- * The option at arguments[*index], with its value, "--name=value" or the next argument; *index
- * moves on to the last argument used. False when there is no such option or its value is wrong.
- */
-static bool parse_option(int count, wchar_t **arguments, int *index, struct options *options)
-{
-    const wchar_t *argument = arguments[*index];
-    size_t name_length = wcscspn(argument, L"=");
-
-    if (!wcscmp(argument, L"-q") || !wcscmp(argument, L"--quiet"))
-    {
-        options->progress_mode = DO_PROGRESS_NONE;
-        return true;
-    }
-    for (size_t i = 0; i < DO_COUNT_OF(value_options); i++)
-    {
-        const struct value_option *option = &value_options[i];
-
-        if (wcslen(option->name) != name_length || wcsncmp(option->name, argument, name_length))
-            continue;
-        if (argument[name_length])
-            return option->parse(argument + name_length + 1, options);
-        if (*index + 1 >= count)
-            return false;
-        ++*index;
-        return option->parse(arguments[*index], options);
-    }
-    return false;
-}
-
-static int usage_error(struct do_client *client, const wchar_t *argument, const char *problem)
-{
-    char *printable = do_console_utf8(argument);
-
-    if (argument)
-        do_console_err(client->console, "error: %s: %s\n", problem, printable ? printable : "?");
-    else
-        do_console_err(client->console, "error: %s\n", problem);
-    do_console_err(client->console, "Try: doctl help\n");
-    do_free(printable);
-    return DO_EXIT_USAGE;
-}
-
-static int parse(
-    struct do_client *client, int count, wchar_t **arguments, bool is_get, struct options *options)
-{
-    bool only_operands = false;
-
-    *options = (struct options){.is_get = is_get, .timeout_s = DO_TIMEOUT_DEFAULT_S};
-    for (int i = 0; i < count; i++)
-    {
-        const wchar_t *argument = arguments[i];
-
-        if (!only_operands && !wcscmp(argument, L"--"))
-            only_operands = true;
-        else if (!only_operands && argument[0] == L'-')
-        {
-            if (!parse_option(count, arguments, &i, options))
-                return usage_error(client, argument, "unknown option or bad value");
-        }
-        else if (options->target)
-            return usage_error(client, argument, "one argument too many");
-        else
-            options->target = argument;
-    }
-    if (!options->target)
-        return usage_error(client, NULL, is_get ? "a URL is missing" : "a job is missing");
-    return DO_EXIT_OK;
-}
 
 static bool is_http_url(const wchar_t *text)
 {
     return !_wcsnicmp(text, L"http://", 7) || !_wcsnicmp(text, L"https://", 8);
 }
 
+static HRESULT set_headers(IBackgroundCopyJob *job, const wchar_t *headers)
+{
+    IBackgroundCopyJobHttpOptions *http = NULL;
+    HRESULT hr =
+        IBackgroundCopyJob_QueryInterface(job, &IID_IBackgroundCopyJobHttpOptions, (void **)&http);
+
+    if (FAILED(hr))
+        return hr;
+    hr = IBackgroundCopyJobHttpOptions_SetCustomHeaders(http, headers);
+    IBackgroundCopyJobHttpOptions_Release(http);
+    return hr;
+}
+
+/* IntegrityCheckInfo, SysFreeString. Both parts are free of what JSON escapes. */
+static BSTR integrity_text(const struct do_options *options)
+{
+    static const wchar_t format[] = L"{\"PiecesHashFileUrl\":\"%ls\",\"HashOfHashes\":\"%ls\"}";
+    size_t length =
+        DO_COUNT_OF(format) + wcslen(options->piece_hashes) + wcslen(options->piece_hashes_hash);
+    BSTR text =
+        length < UINT32_MAX / sizeof(wchar_t) ? SysAllocStringLen(NULL, (UINT)length) : NULL;
+    int written;
+
+    if (!text)
+        return NULL;
+    written = _snwprintf(text, length, format, options->piece_hashes, options->piece_hashes_hash);
+    if (!SysReAllocStringLen(&text, text, (UINT)written))
+    {
+        SysFreeString(text);
+        return NULL;
+    }
+    return text;
+}
+
+static HRESULT set_integrity(IDeliveryOptimizationFile2 *file, const struct do_options *options)
+{
+    VARIANT value;
+    HRESULT hr;
+
+    VariantInit(&value);
+    V_VT(&value) = VT_BSTR;
+    if (!(V_BSTR(&value) = integrity_text(options)))
+        return E_OUTOFMEMORY;
+    hr = IDeliveryOptimizationFile2_SetProperty(file, DOFilePropertyId_IntegrityCheckInfo, &value);
+    VariantClear(&value);
+    if (FAILED(hr))
+        return hr;
+    V_VT(&value) = VT_BOOL;
+    V_BOOL(&value) = VARIANT_TRUE;
+    return IDeliveryOptimizationFile2_SetProperty(
+        file, DOFilePropertyId_IntegrityCheckMandatory, &value);
+}
+
+/* The one file. Its target is set last, when everything else is. */
+static HRESULT add_file(
+    IBackgroundCopyJob *job, const struct do_options *options, const wchar_t *path)
+{
+    IDeliveryOptimizationJob2 *job2 = NULL;
+    IDeliveryOptimizationFile2 *file = NULL;
+    VARIANT target;
+    HRESULT hr =
+        IBackgroundCopyJob_QueryInterface(job, &IID_IDeliveryOptimizationJob2, (void **)&job2);
+
+    if (FAILED(hr))
+        return hr;
+    VariantInit(&target);
+    V_VT(&target) = VT_BSTR;
+    V_BSTR(&target) = SysAllocString(path);
+    hr = V_BSTR(&target) ? IDeliveryOptimizationJob2_AddFile(job2, do_naming_last_part(path),
+                               options->target, (DWORD)options->range_count, options->ranges,
+                               &IID_IDeliveryOptimizationFile2, (void **)&file)
+                         : E_OUTOFMEMORY;
+    if (SUCCEEDED(hr) && options->piece_hashes)
+        hr = set_integrity(file, options);
+    if (SUCCEEDED(hr))
+        hr = IDeliveryOptimizationFile2_SetProperty(
+            file, DOFilePropertyId_DownloadSinkFilePath, &target);
+    if (file)
+        IDeliveryOptimizationFile2_Release(file);
+    VariantClear(&target);
+    IDeliveryOptimizationJob2_Release(job2);
+    return hr;
+}
+
+static HRESULT set_up_job(
+    IBackgroundCopyJob *job, const struct do_options *options, const wchar_t *path)
+{
+    HRESULT hr;
+
+    if (FAILED(hr = IBackgroundCopyJob_SetPriority(job,
+                   options->is_background ? BG_JOB_PRIORITY_NORMAL : BG_JOB_PRIORITY_FOREGROUND)) ||
+        FAILED(hr = IBackgroundCopyJob_SetNoProgressTimeout(job, options->timeout_s)))
+        return hr;
+    if (options->headers && FAILED(hr = set_headers(job, options->headers)))
+        return hr;
+    return add_file(job, options, path);
+}
+
 /* A job with the one file, ready to be resumed. On failure no job is left behind. */
-static HRESULT create_job(struct do_client *client, const struct options *options,
-    const wchar_t *path, IBackgroundCopyJob **job)
+static HRESULT create_job(struct do_client *client, const struct do_options *options,
+    const wchar_t *path, struct do_item *item)
 {
     wchar_t name[DO_DISPLAY_NAME_MAX + 1] = L"";
     GUID id;
     HRESULT hr;
 
     wcsncpy(name, do_naming_last_part(path), DO_DISPLAY_NAME_MAX);
-    *job = NULL;
+    *item = (struct do_item){0};
     if (FAILED(hr = IBackgroundCopyManager_CreateJob(
-                   client->manager, name, BG_JOB_TYPE_DOWNLOAD, &id, job)))
+                   client->manager, name, BG_JOB_TYPE_DOWNLOAD, &id, &item->job)))
         return hr;
-    if (SUCCEEDED(hr = IBackgroundCopyJob_SetPriority(*job, BG_JOB_PRIORITY_FOREGROUND)) &&
-        SUCCEEDED(hr = IBackgroundCopyJob_SetNoProgressTimeout(*job, options->timeout_s)))
-        hr = IBackgroundCopyJob_AddFile(*job, options->target, path);
-    if (SUCCEEDED(hr))
-        return hr;
-    IBackgroundCopyJob_Cancel(*job);
-    IBackgroundCopyJob_Release(*job);
-    *job = NULL;
+    if (FAILED(hr = set_up_job(item->job, options, path)))
+    {
+        IBackgroundCopyJob_Cancel(item->job);
+        do_item_release(item);
+    }
     return hr;
 }
 
-/* Creates the job for the full path and watches it. */
-static int download(struct do_client *client, const struct options *options, const wchar_t *path)
+static int watch_item(
+    struct do_client *client, const struct do_options *options, const struct do_item *item)
 {
-    struct do_watch_options watch = {
+    const struct do_watch_options watch = {
         .progress_mode = options->progress_mode,
-        .cancel_on_error = true,
+        .cancel_on_error = options->is_get,
+        .sha256 = options->sha256_is_set ? options->sha256 : NULL,
     };
-    IBackgroundCopyJob *job = NULL;
-    HRESULT hr = create_job(client, options, path, &job);
+
+    return do_watch_item(client, item, &watch);
+}
+
+/* Creates the job for the full path and watches it. */
+static int download(struct do_client *client, const struct do_options *options, const wchar_t *path)
+{
+    struct do_item item;
+    HRESULT hr = create_job(client, options, path, &item);
     int exit_code;
 
     if (FAILED(hr))
@@ -208,56 +168,69 @@ static int download(struct do_client *client, const struct options *options, con
         do_free(printable);
         return exit_code;
     }
-    exit_code = do_watch_job(client, job, &watch);
-    IBackgroundCopyJob_Release(job);
+    exit_code = watch_item(client, options, &item);
+    do_item_release(&item);
     return exit_code;
 }
 
-int do_command_get(struct do_client *client, int count, wchar_t **arguments)
+static int get(struct do_client *client, const struct do_options *options)
 {
-    struct options options;
     wchar_t *name = NULL;
     wchar_t *path = NULL;
-    int exit_code = parse(client, count, arguments, true, &options);
+    int exit_code;
     HRESULT hr;
 
-    if (exit_code)
-        return exit_code;
-    if (!is_http_url(options.target))
-        return usage_error(client, options.target, "not an http:// or https:// URL");
-    if (FAILED(hr = do_client_connect(client)))
+    if (!is_http_url(options->target))
+        return do_options_usage_error(client, options->target, "not an http:// or https:// URL");
+    if (FAILED(do_client_connect(client)))
         return DO_EXIT_FAILURE;
-    if (SUCCEEDED(hr = do_naming_file_from_url(options.target, &name)))
-        hr = do_naming_full_path(options.output, name, &path);
+    if (SUCCEEDED(hr = do_naming_file_from_url(options->target, &name)))
+        hr = do_naming_full_path(options->output, name, &path);
     if (FAILED(hr))
         exit_code = (int)do_errors_report(client->console, hr, "bad output path");
     else
-        exit_code = download(client, &options, path);
+        exit_code = download(client, options, path);
     do_free(path);
     do_free(name);
     return exit_code;
 }
 
-int do_command_resume(struct do_client *client, int count, wchar_t **arguments)
+int do_command_get(struct do_client *client, int count, wchar_t **arguments)
 {
-    struct do_watch_options watch = {.cancel_on_error = false};
-    struct options options;
-    IBackgroundCopyJob *job = NULL;
-    int exit_code = parse(client, count, arguments, false, &options);
-    HRESULT hr = S_OK;
+    struct do_options options;
+    int exit_code = do_options_parse(client, count, arguments, true, &options);
 
-    if (exit_code)
-        return exit_code;
-    if (FAILED(do_client_connect(client)) ||
-        FAILED(do_client_find_job(client, options.target, &job)))
+    if (!exit_code)
+        exit_code = get(client, &options);
+    do_options_finish(&options);
+    return exit_code;
+}
+
+static int resume(struct do_client *client, const struct do_options *options)
+{
+    struct do_item item;
+    HRESULT hr = S_OK;
+    int exit_code;
+
+    if (FAILED(do_client_connect(client)) || FAILED(do_client_find(client, options->target, &item)))
         return DO_EXIT_FAILURE;
-    if (options.timeout_is_set)
-        hr = IBackgroundCopyJob_SetNoProgressTimeout(job, options.timeout_s);
-    watch.progress_mode = options.progress_mode;
+    if (options->timeout_is_set)
+        hr = do_item_set_timeout(&item, options->timeout_s);
     if (FAILED(hr))
         exit_code = (int)do_errors_report(client->console, hr, "cannot set the time-out");
     else
-        exit_code = do_watch_job(client, job, &watch);
-    IBackgroundCopyJob_Release(job);
+        exit_code = watch_item(client, options, &item);
+    do_item_release(&item);
+    return exit_code;
+}
+
+int do_command_resume(struct do_client *client, int count, wchar_t **arguments)
+{
+    struct do_options options;
+    int exit_code = do_options_parse(client, count, arguments, false, &options);
+
+    if (!exit_code)
+        exit_code = resume(client, &options);
+    do_options_finish(&options);
     return exit_code;
 }

@@ -1,63 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * doctl list, cancel and complete: the queue as it is.
+ * doctl list, status, pause, cancel and complete: the queue as it is.
  */
 #include "commands.h"
 
 #include "base/alloc.h"
-#include "base/compiler.h"
 #include "errors.h"
+#include "naming.h"
 
-#include <objbase.h>
+#include <oleauto.h>
 #include <stdio.h>
 
-static const char *const state_names[] = {
-    [BG_JOB_STATE_QUEUED] = "QUEUED",
-    [BG_JOB_STATE_CONNECTING] = "CONNECTING",
-    [BG_JOB_STATE_TRANSFERRING] = "TRANSFERRING",
-    [BG_JOB_STATE_SUSPENDED] = "SUSPENDED",
-    [BG_JOB_STATE_ERROR] = "ERROR",
-    [BG_JOB_STATE_TRANSIENT_ERROR] = "TRANSIENT_ERROR",
-    [BG_JOB_STATE_TRANSFERRED] = "TRANSFERRED",
-    [BG_JOB_STATE_ACKNOWLEDGED] = "ACKNOWLEDGED",
-    [BG_JOB_STATE_CANCELLED] = "CANCELLED",
-};
-
 #define DO_ROW_FORMAT "%-38s  %-15s  %5s  %12s  %12s  %s\n"
-
-static const char *state_name(BG_JOB_STATE state)
-{
-    return (size_t)state < DO_COUNT_OF(state_names) ? state_names[state] : "?";
-}
-
-static HRESULT print_job(struct do_client *client, IBackgroundCopyJob *job)
-{
-    BG_JOB_STATE state;
-    BG_JOB_PROGRESS progress;
-    LPWSTR name = NULL;
-    char *printable;
-    char id[DO_JOB_ID_SIZE];
-    char files[24];
-    char bytes[24];
-    char total[24] = "-";
-    HRESULT hr;
-
-    if (FAILED(hr = IBackgroundCopyJob_GetState(job, &state)) ||
-        FAILED(hr = IBackgroundCopyJob_GetProgress(job, &progress)) ||
-        FAILED(hr = IBackgroundCopyJob_GetDisplayName(job, &name)))
-        return hr;
-    do_client_job_id(job, id);
-    snprintf(files, sizeof(files), "%lu", progress.FilesTotal);
-    snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)progress.BytesTransferred);
-    if (progress.BytesTotal != BG_SIZE_UNKNOWN)
-        snprintf(total, sizeof(total), "%llu", (unsigned long long)progress.BytesTotal);
-    printable = do_console_utf8(name);
-    do_console_out(client->console, DO_ROW_FORMAT, id, state_name(state), files, bytes, total,
-        printable ? printable : "?");
-    do_free(printable);
-    CoTaskMemFree(name);
-    return S_OK;
-}
 
 /* Says that the arguments are wrong, unless there are as many as wanted. */
 static bool has_arguments(struct do_client *client, int count, int wanted)
@@ -65,14 +19,42 @@ static bool has_arguments(struct do_client *client, int count, int wanted)
     if (count == wanted)
         return true;
     do_console_err(client->console, "error: %s\nTry: doctl help\n",
-        wanted ? "give one job, by ID or name" : "this command takes no arguments");
+        wanted ? "give one job or download, by ID or name" : "this command takes no arguments");
     return false;
+}
+
+/* list */
+
+static HRESULT print_row(void *ctx, const struct do_item *item)
+{
+    struct do_client *client = ctx;
+    struct do_item_status status;
+    BSTR name = NULL;
+    char *printable;
+    char id[DO_ITEM_ID_SIZE];
+    char files[24];
+    char bytes[24];
+    char total[24] = "-";
+    HRESULT hr;
+
+    if (FAILED(hr = do_item_get_status(item, &status)) ||
+        FAILED(hr = do_item_get_name(item, &name)))
+        return hr;
+    do_item_get_id(item, id);
+    snprintf(files, sizeof(files), "%lu", status.files);
+    snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)status.bytes);
+    if (status.total != DO_ITEM_SIZE_UNKNOWN)
+        snprintf(total, sizeof(total), "%llu", (unsigned long long)status.total);
+    printable = do_console_utf8(name);
+    do_console_out(client->console, DO_ROW_FORMAT, id, status.state_name, files, bytes, total,
+        printable ? printable : "?");
+    do_free(printable);
+    SysFreeString(name);
+    return S_OK;
 }
 
 int do_command_list(struct do_client *client, int count, wchar_t **arguments)
 {
-    IEnumBackgroundCopyJobs *jobs = NULL;
-    IBackgroundCopyJob *job = NULL;
     HRESULT hr;
 
     (void)arguments;
@@ -80,81 +62,168 @@ int do_command_list(struct do_client *client, int count, wchar_t **arguments)
         return DO_EXIT_USAGE;
     if (FAILED(do_client_connect(client)))
         return DO_EXIT_FAILURE;
-    if (FAILED(hr = IBackgroundCopyManager_EnumJobs(client->manager, 0, &jobs)))
-        return (int)do_errors_report(client->console, hr, "cannot list the jobs");
     do_console_out(
         client->console, DO_ROW_FORMAT, "ID", "STATE", "FILES", "BYTES", "TOTAL", "NAME");
-    while (SUCCEEDED(hr) && (hr = IEnumBackgroundCopyJobs_Next(jobs, 1, &job, NULL)) == S_OK)
-    {
-        hr = print_job(client, job);
-        IBackgroundCopyJob_Release(job);
-    }
-    IEnumBackgroundCopyJobs_Release(jobs);
-    return FAILED(hr) ? (int)do_errors_report(client->console, hr, "cannot list the jobs")
+    hr = do_client_for_each(client, print_row, client);
+    return FAILED(hr) ? (int)do_errors_report(client->console, hr, "cannot list the queue")
                       : DO_EXIT_OK;
 }
 
-/* The job named by the one argument; DO_EXIT_OK and *job, or the exit code. */
-static int open_job(
-    struct do_client *client, int count, wchar_t **arguments, IBackgroundCopyJob **job)
+/* The one named by the one argument; DO_EXIT_OK and *item, or the exit code. */
+static int open_item(struct do_client *client, int count, wchar_t **arguments, struct do_item *item)
 {
-    *job = NULL;
+    *item = (struct do_item){0};
     if (!has_arguments(client, count, 1))
         return DO_EXIT_USAGE;
-    if (FAILED(do_client_connect(client)) || FAILED(do_client_find_job(client, arguments[0], job)))
+    if (FAILED(do_client_connect(client)) || FAILED(do_client_find(client, arguments[0], item)))
         return DO_EXIT_FAILURE;
     return DO_EXIT_OK;
 }
 
-int do_command_cancel(struct do_client *client, int count, wchar_t **arguments)
+/* status */
+
+static void print_text(struct do_client *client, const char *label, char *text)
 {
-    IBackgroundCopyJob *job = NULL;
-    char id[DO_JOB_ID_SIZE];
-    int exit_code = open_job(client, count, arguments, &job);
+    do_console_out(client->console, "%-6s %s\n", label, text ? text : "?");
+    do_free(text);
+}
+
+static void print_error(struct do_client *client, HRESULT code)
+{
+    const char *name = do_hr_name(code);
+    char *text = do_errors_text(code);
+
+    if (name)
+        do_console_out(client->console, "%-6s %s (0x%08X)%s%s\n", "error", name, (unsigned int)code,
+            text ? ": " : "", text ? text : "");
+    else
+        do_console_out(client->console, "%-6s 0x%08X%s%s\n", "error", (unsigned int)code,
+            text ? ": " : "", text ? text : "");
+    do_free(text);
+}
+
+static HRESULT print_files(struct do_client *client, const struct do_item *item)
+{
+    struct do_item_file *files = NULL;
+    size_t count = 0;
+    HRESULT hr = do_item_list_files(item, &files, &count);
+
+    for (size_t i = 0; i < count; i++)
+    {
+        if (files[i].url)
+            print_text(client, "url", do_naming_printable_url(files[i].url));
+        if (files[i].path)
+            print_text(client, "path", do_console_utf8(files[i].path));
+    }
+    do_item_free_files(files, count);
+    return hr;
+}
+
+static HRESULT print_status(struct do_client *client, const struct do_item *item)
+{
+    struct do_item_status status;
+    BSTR name = NULL;
+    char id[DO_ITEM_ID_SIZE];
+    HRESULT error;
+    HRESULT hr;
+
+    if (FAILED(hr = do_item_get_status(item, &status)) ||
+        FAILED(hr = do_item_get_name(item, &name)))
+        return hr;
+    error = do_item_get_error(item);
+    do_item_get_id(item, id);
+    do_console_out(client->console, "%-6s %s\n", "id", id);
+    do_console_out(client->console, "%-6s %s\n", "kind", item->job ? "job" : "download");
+    if (name)
+        print_text(client, "name", do_console_utf8(name));
+    SysFreeString(name);
+    do_console_out(client->console, "%-6s %s\n", "state", status.state_name);
+    if (status.total == DO_ITEM_SIZE_UNKNOWN)
+        do_console_out(client->console, "%-6s %llu\n", "bytes", (unsigned long long)status.bytes);
+    else
+        do_console_out(client->console, "%-6s %llu of %llu\n", "bytes",
+            (unsigned long long)status.bytes, (unsigned long long)status.total);
+    if (FAILED(error))
+        print_error(client, error);
+    return print_files(client, item);
+}
+
+int do_command_status(struct do_client *client, int count, wchar_t **arguments)
+{
+    struct do_item item;
+    int exit_code = open_item(client, count, arguments, &item);
     HRESULT hr;
 
     if (exit_code)
         return exit_code;
-    do_client_job_id(job, id);
-    hr = IBackgroundCopyJob_Cancel(job);
-    if (SUCCEEDED(hr))
-        do_console_out(client->console, "cancelled %s\n", id);
-    else
-        exit_code = (int)do_errors_report(client->console, hr, id);
-    IBackgroundCopyJob_Release(job);
+    if (FAILED(hr = print_status(client, &item)))
+        exit_code = (int)do_errors_report(client->console, hr, "cannot read it");
+    do_item_release(&item);
     return exit_code;
 }
 
-/* Complete throws away what is not finished: not by accident. */
-static bool nothing_to_save(IBackgroundCopyJob *job)
-{
-    BG_JOB_PROGRESS progress;
+/* pause, cancel, complete */
 
-    return SUCCEEDED(IBackgroundCopyJob_GetProgress(job, &progress)) && progress.FilesTotal &&
-           !progress.FilesTransferred;
+/* Makes one call and says what is done. */
+static int call_item(struct do_client *client, int count, wchar_t **arguments,
+    HRESULT (*call)(const struct do_item *item), const char *done)
+{
+    struct do_item item;
+    char id[DO_ITEM_ID_SIZE];
+    int exit_code = open_item(client, count, arguments, &item);
+    HRESULT hr;
+
+    if (exit_code)
+        return exit_code;
+    do_item_get_id(&item, id);
+    if (SUCCEEDED(hr = call(&item)))
+        do_console_out(client->console, "%s %s\n", done, id);
+    else
+        exit_code = (int)do_errors_report(client->console, hr, id);
+    do_item_release(&item);
+    return exit_code;
+}
+
+int do_command_pause(struct do_client *client, int count, wchar_t **arguments)
+{
+    return call_item(client, count, arguments, do_item_pause, "paused");
+}
+
+int do_command_cancel(struct do_client *client, int count, wchar_t **arguments)
+{
+    return call_item(client, count, arguments, do_item_cancel, "cancelled");
+}
+
+/* Complete throws away what is not finished: not by accident. */
+static bool nothing_to_save(const struct do_item *item)
+{
+    struct do_item_status status;
+
+    return SUCCEEDED(do_item_get_status(item, &status)) && status.files &&
+           !status.files_transferred;
 }
 
 int do_command_complete(struct do_client *client, int count, wchar_t **arguments)
 {
-    IBackgroundCopyJob *job = NULL;
-    char id[DO_JOB_ID_SIZE];
-    int exit_code = open_job(client, count, arguments, &job);
+    struct do_item item;
+    char id[DO_ITEM_ID_SIZE];
+    int exit_code = open_item(client, count, arguments, &item);
 
     if (exit_code)
         return exit_code;
-    if (nothing_to_save(job))
+    if (nothing_to_save(&item))
     {
-        do_client_job_id(job, id);
+        do_item_get_id(&item, id);
         do_console_err(client->console,
-            "error: no file of the job is finished yet\n"
+            "error: no file of it is finished yet\n"
             "  go on:   doctl resume %s\n  give up: doctl cancel %s\n",
             id, id);
         exit_code = DO_EXIT_FAILURE;
     }
     else
     {
-        exit_code = do_client_complete(client, job);
+        exit_code = do_client_complete(client, &item, NULL);
     }
-    IBackgroundCopyJob_Release(job);
+    do_item_release(&item);
     return exit_code;
 }

@@ -20,6 +20,7 @@ enum do_exit
     DO_EXIT_CONTENT = 5, /* integrity, size, ranges */
     DO_EXIT_POLICY = 6,
     DO_EXIT_DISK = 7,
+    DO_EXIT_DIGEST = 8, /* not the SHA-256 that the user gave */
     DO_EXIT_CANCELLED = 130
 };
 

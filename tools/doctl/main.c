@@ -26,13 +26,16 @@ static int run_version(struct do_client *client, int count, wchar_t **arguments)
 
 /* A row without a synopsis is another name of the one above. */
 static const struct command commands[] = {
-    {L"get", "get URL [-o PATH] [--timeout SECONDS] [--progress=MODE] [-q]",
-        "download URL to PATH, replacing what is there", do_command_get},
-    {L"list", "list", "show the jobs of the queue", do_command_list},
-    {L"resume", "resume ID [--timeout SECONDS] [--progress=MODE] [-q]",
-        "go on with a job and save its file", do_command_resume},
-    {L"complete", "complete ID", "save the files of a transferred job", do_command_complete},
-    {L"cancel", "cancel ID", "give a job up and delete its temporary files", do_command_cancel},
+    {L"get", "get URL [OPTION ...]", "download URL to a file, replacing what is there",
+        do_command_get},
+    {L"list", "list", "show the queue: jobs, and downloads of IDOManager", do_command_list},
+    {L"status", "status ID", "show the state, bytes, error, URL and path of one",
+        do_command_status},
+    {L"pause", "pause ID", "stop one; it keeps what it has", do_command_pause},
+    {L"resume", "resume ID [--timeout SECONDS] [--sha256 HEX] [--progress=MODE] [-q]",
+        "go on with one and save its file", do_command_resume},
+    {L"complete", "complete ID", "save the files of a transferred one", do_command_complete},
+    {L"cancel", "cancel ID", "give one up and delete its temporary files", do_command_cancel},
     {L"error", "error CODE", "explain a code (0x80D02002, a decimal number or a name)",
         do_command_error},
     {L"help", "help", "show this text", run_help},
@@ -43,13 +46,25 @@ static const struct command commands[] = {
 
 static const char help_tail[] =
     "\n"
-    "PATH is a file or a directory; without it the file gets the last name in the URL.\n"
-    "SECONDS is how long a download may go without a byte (get: 60); 0 gives up at once.\n"
-    "MODE is auto, bar, plain or none; -q is --progress=none.\n"
-    "ID is what list shows, with or without braces, or the name of the job.\n"
+    "Options of get:\n"
+    "  -o PATH            a file or a directory; else the last name in the URL\n"
+    "  -r, --ranges A-B[,C-D]  only these bytes, both ends included, one part behind the other;\n"
+    "                     A- is the rest of the file\n"
+    "  -H, --header \"Name: value\"  one more header of each request; may be given again\n"
+    "  --phf URL --phf-hash BASE64  check each piece against the piece hash file at URL, whose\n"
+    "                     HashOfHashes is BASE64\n"
+    "  --sha256 HEX       delete the saved file and exit with 8 unless this is its SHA-256\n"
+    "  --foreground       the user waits for it (so it is without this option)\n"
+    "  --background       others go first\n"
+    "  --timeout SECONDS  how long it may go without a byte (60); 0 gives up at once\n"
+    "  --progress=MODE    auto, bar, plain or none; -q is none\n"
+    "\n"
+    "ID is what list shows, with or without braces, or the name. What another program is running\n"
+    "is not shown until that program ends.\n"
     "\n"
     "Exit codes: 0 done, 1 failure, 2 wrong usage, 3 network, 4 HTTP status, 5 size, range or\n"
-    "integrity, 6 policy, 7 file or disk, 130 paused by Ctrl+C or cancelled.\n";
+    "integrity, 6 policy, 7 file or disk, 8 not the given SHA-256, 130 paused by Ctrl+C or\n"
+    "cancelled.\n";
 
 static int run_help(struct do_client *client, int count, wchar_t **arguments)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The wait for a job. It polls, as the smallest client would; the server bounds every wait by the
- * job's no-progress time, so the loop ends.
+ * The wait for a job or download. It polls, as the smallest client would; the server bounds every
+ * wait by the item's no-progress time, so the loop ends.
  */
 #include "watch.h"
 
@@ -10,7 +10,7 @@
 #include "errors.h"
 #include "naming.h"
 
-#include <objbase.h>
+#include <oleauto.h>
 #include <stdio.h>
 
 #define DO_POLL_MS 200
@@ -20,10 +20,10 @@
 struct watch
 {
     struct do_client *client; /* borrowed, like the next two */
-    IBackgroundCopyJob *job;
+    const struct do_item *item;
     const struct do_watch_options *options;
     struct do_progress progress;
-    BG_JOB_PROGRESS counters; /* as last read */
+    struct do_item_status status; /* as last read */
     uint64_t start_bytes;
     uint64_t moved_bytes; /* bytes at the last change, and its time */
     uint64_t moved_at_ms;
@@ -32,76 +32,76 @@ struct watch
 
 static void print_hints(struct watch *watch)
 {
-    char id[DO_JOB_ID_SIZE];
+    char id[DO_ITEM_ID_SIZE];
 
-    do_client_job_id(watch->job, id);
+    do_item_get_id(watch->item, id);
     do_console_err(
         watch->client->console, "  go on:   doctl resume %s\n  give up: doctl cancel %s\n", id, id);
 }
 
-static int pause_job(struct watch *watch)
+static int pause_item(struct watch *watch)
 {
     char bytes[16];
-    HRESULT hr = IBackgroundCopyJob_Suspend(watch->job);
+    HRESULT hr = do_item_pause(watch->item);
 
     do_progress_end(&watch->progress);
     if (FAILED(hr))
-        return (int)do_errors_report(watch->client->console, hr, "cannot pause the job");
+        return (int)do_errors_report(watch->client->console, hr, "cannot pause");
     /* Again: the bar is up to one poll old. */
-    IBackgroundCopyJob_GetProgress(watch->job, &watch->counters);
-    do_progress_format_size(bytes, watch->counters.BytesTransferred);
+    (void)do_item_get_status(watch->item, &watch->status);
+    do_progress_format_size(bytes, watch->status.bytes);
     do_console_err(watch->client->console, "paused at %s\n", bytes);
     print_hints(watch);
     return DO_EXIT_CANCELLED;
 }
 
-static int report_job_error(struct watch *watch)
+static int report_error(struct watch *watch)
 {
-    HRESULT code = do_client_job_error(watch->job);
-    wchar_t *url = NULL;
+    HRESULT code = do_item_get_error(watch->item);
+    BSTR url = NULL;
     char *printable = NULL;
 
     do_progress_end(&watch->progress);
     if (SUCCEEDED(code))
         code = E_FAIL; /* in ERROR, yet nothing to read: somebody resumed it just now */
-    if (SUCCEEDED(do_client_job_url(watch->job, &url)))
+    if (SUCCEEDED(do_item_get_error_url(watch->item, &url)) && url)
         printable = do_naming_printable_url(url);
     do_errors_report(watch->client->console, code, printable);
-    CoTaskMemFree(url);
+    SysFreeString(url);
     do_free(printable);
     if (watch->options->cancel_on_error)
     {
-        IBackgroundCopyJob_Cancel(watch->job);
+        (void)do_item_cancel(watch->item);
     }
     else
     {
-        do_console_err(watch->client->console, "The job is kept.\n");
+        do_console_err(watch->client->console, "It is kept in the queue.\n");
         print_hints(watch);
     }
     return (int)do_errors_exit_code(code);
 }
 
-static int report_foreign_end(struct watch *watch, BG_JOB_STATE state)
+static int report_foreign_end(struct watch *watch)
 {
     do_progress_end(&watch->progress);
-    if (state == BG_JOB_STATE_SUSPENDED)
+    if (watch->status.state == DO_ITEM_PAUSED)
     {
-        do_console_err(watch->client->console, "error: the job was paused from elsewhere\n");
+        do_console_err(watch->client->console, "error: paused from elsewhere\n");
         print_hints(watch);
         return DO_EXIT_FAILURE;
     }
-    if (state == BG_JOB_STATE_ACKNOWLEDGED)
+    if (watch->status.state == DO_ITEM_SAVED)
     {
-        do_console_err(watch->client->console, "error: the job was completed from elsewhere\n");
+        do_console_err(watch->client->console, "error: completed from elsewhere\n");
         return DO_EXIT_FAILURE;
     }
-    do_console_err(watch->client->console, "error: the job was cancelled from elsewhere\n");
+    do_console_err(watch->client->console, "error: cancelled from elsewhere\n");
     return DO_EXIT_CANCELLED;
 }
 
 static const char *describe_error(struct watch *watch)
 {
-    HRESULT code = do_client_job_error(watch->job);
+    HRESULT code = do_item_get_error(watch->item);
     const char *verb = IS_DO_TRANSIENT_ERROR(code) ? "waiting" : "retrying";
     const char *name = do_hr_name(code);
 
@@ -130,26 +130,26 @@ static const char *describe_silence(struct watch *watch, uint64_t now_ms)
 }
 
 /* Why nothing moves; NULL when it does. */
-static const char *describe_waiting(struct watch *watch, BG_JOB_STATE state, uint64_t now_ms)
+static const char *describe_waiting(struct watch *watch, uint64_t now_ms)
 {
-    if (state == BG_JOB_STATE_QUEUED)
+    if (watch->status.state == DO_ITEM_QUEUED)
         return "queued";
-    if (state == BG_JOB_STATE_CONNECTING)
+    if (watch->status.state == DO_ITEM_CONNECTING)
         return "connecting";
-    if (state == BG_JOB_STATE_TRANSIENT_ERROR)
+    if (watch->status.state == DO_ITEM_WAITING)
         return describe_error(watch);
-    if (state == BG_JOB_STATE_TRANSFERRING)
+    if (watch->status.state == DO_ITEM_TRANSFERRING)
         return describe_silence(watch, now_ms);
     return NULL;
 }
 
-static void show_progress(struct watch *watch, BG_JOB_STATE state)
+static void show_progress(struct watch *watch)
 {
     uint64_t now_ms = GetTickCount64();
     struct do_progress_state shown = {
-        .bytes = watch->counters.BytesTransferred,
-        .total = watch->counters.BytesTotal == BG_SIZE_UNKNOWN ? DO_PROGRESS_SIZE_UNKNOWN
-                                                               : watch->counters.BytesTotal,
+        .bytes = watch->status.bytes,
+        .total = watch->status.total == DO_ITEM_SIZE_UNKNOWN ? DO_PROGRESS_SIZE_UNKNOWN
+                                                             : watch->status.total,
     };
 
     if (shown.bytes != watch->moved_bytes)
@@ -157,70 +157,58 @@ static void show_progress(struct watch *watch, BG_JOB_STATE state)
         watch->moved_bytes = shown.bytes;
         watch->moved_at_ms = now_ms;
     }
-    shown.waiting = describe_waiting(watch, state, now_ms);
+    shown.waiting = describe_waiting(watch, now_ms);
     do_progress_update(&watch->progress, &shown, now_ms);
-}
-
-static HRESULT read_job(struct watch *watch, BG_JOB_STATE *state)
-{
-    HRESULT hr;
-
-    *state = BG_JOB_STATE_ERROR;
-    if (FAILED(hr = IBackgroundCopyJob_GetState(watch->job, state)))
-        return hr;
-    return IBackgroundCopyJob_GetProgress(watch->job, &watch->counters);
 }
 
 static int run(struct watch *watch)
 {
-    BG_JOB_STATE state;
     HRESULT hr;
 
     for (;;)
     {
-        if (FAILED(hr = read_job(watch, &state)))
+        if (FAILED(hr = do_item_get_status(watch->item, &watch->status)))
         {
             do_progress_end(&watch->progress);
-            return (int)do_errors_report(watch->client->console, hr, "cannot ask the job");
+            return (int)do_errors_report(watch->client->console, hr, "cannot ask for the state");
         }
-        switch (state)
+        switch (watch->status.state)
         {
-        case BG_JOB_STATE_QUEUED:
-        case BG_JOB_STATE_CONNECTING:
-        case BG_JOB_STATE_TRANSFERRING:
-        case BG_JOB_STATE_TRANSIENT_ERROR:
-            show_progress(watch, state);
+        case DO_ITEM_QUEUED:
+        case DO_ITEM_CONNECTING:
+        case DO_ITEM_TRANSFERRING:
+        case DO_ITEM_WAITING:
+            show_progress(watch);
             break;
-        case BG_JOB_STATE_TRANSFERRED:
-            show_progress(watch, state);
+        case DO_ITEM_TRANSFERRED:
+            show_progress(watch);
             do_progress_end(&watch->progress);
-            return do_client_complete(watch->client, watch->job);
-        case BG_JOB_STATE_ERROR:
-            return report_job_error(watch);
-        case BG_JOB_STATE_SUSPENDED:
-        case BG_JOB_STATE_ACKNOWLEDGED:
-        case BG_JOB_STATE_CANCELLED:
-            return report_foreign_end(watch, state);
+            return do_client_complete(watch->client, watch->item, watch->options->sha256);
+        case DO_ITEM_ERROR:
+            return report_error(watch);
+        case DO_ITEM_PAUSED:
+        case DO_ITEM_SAVED:
+        case DO_ITEM_CANCELLED:
+            return report_foreign_end(watch);
         }
         if (do_console_wait(watch->client->console, DO_POLL_MS))
-            return pause_job(watch);
+            return pause_item(watch);
     }
 }
 
-int do_watch_job(
-    struct do_client *client, IBackgroundCopyJob *job, const struct do_watch_options *options)
+int do_watch_item(
+    struct do_client *client, const struct do_item *item, const struct do_watch_options *options)
 {
-    struct watch watch = {.client = client, .job = job, .options = options};
-    BG_JOB_STATE state;
+    struct watch watch = {.client = client, .item = item, .options = options};
     char bytes[16];
     HRESULT hr;
 
     do_progress_init(&watch.progress, client->console, options->progress_mode);
     if (FAILED(hr = do_console_catch_interrupt(client->console)))
         return (int)do_errors_report(client->console, hr, "cannot catch Ctrl+C");
-    if (FAILED(hr = read_job(&watch, &state)) || FAILED(hr = IBackgroundCopyJob_Resume(job)))
-        return (int)do_errors_report(client->console, hr, "cannot start the job");
-    watch.start_bytes = watch.counters.BytesTransferred;
+    if (FAILED(hr = do_item_get_status(item, &watch.status)) || FAILED(hr = do_item_start(item)))
+        return (int)do_errors_report(client->console, hr, "cannot start");
+    watch.start_bytes = watch.status.bytes;
     watch.moved_bytes = watch.start_bytes;
     watch.moved_at_ms = GetTickCount64();
     if (watch.start_bytes && watch.progress.mode != DO_PROGRESS_NONE)
