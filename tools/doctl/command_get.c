@@ -43,17 +43,15 @@ static BSTR integrity_text(const struct do_options *options)
         DO_COUNT_OF(format) + wcslen(options->piece_hashes) + wcslen(options->piece_hashes_hash);
     BSTR text =
         length < UINT32_MAX / sizeof(wchar_t) ? SysAllocStringLen(NULL, (UINT)length) : NULL;
+    BSTR exact;
     int written;
 
     if (!text)
         return NULL;
     written = _snwprintf(text, length, format, options->piece_hashes, options->piece_hashes_hash);
-    if (!SysReAllocStringLen(&text, text, (UINT)written))
-    {
-        SysFreeString(text);
-        return NULL;
-    }
-    return text;
+    exact = SysAllocStringLen(text, (UINT)written);
+    SysFreeString(text);
+    return exact;
 }
 
 static HRESULT set_integrity(IDeliveryOptimizationFile2 *file, const struct do_options *options)
