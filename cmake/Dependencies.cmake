@@ -48,7 +48,7 @@ endmacro()
 
 function(dosvc_dependency name)
     foreach(variable IN ITEMS version find_package find_target pkg_config can_build own_cmake
-            cmake_args c_flags library definitions link_libraries)
+            edit cmake_args c_flags library definitions link_libraries)
         set(dep_${variable})
     endforeach()
     include(${dosvc_deps_dir}/${name}.cmake)

@@ -15,6 +15,11 @@ if(DOSVC_SANITIZE)
         -fsanitize=${DOSVC_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
     target_link_options(dosvc_flags INTERFACE -fsanitize=${DOSVC_SANITIZE})
 endif()
+# Coverage for libFuzzer, whose main the programs of tests/fuzz link.
+option(DOSVC_FUZZ "Build only the libFuzzer programs of tests/fuzz; clang alone can" OFF)
+if(DOSVC_FUZZ)
+    target_compile_options(dosvc_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
 if(WIN32)
     target_compile_definitions(dosvc_flags INTERFACE
         WIN32_LEAN_AND_MEAN STRICT UNICODE _UNICODE COBJMACROS CONST_VTABLE

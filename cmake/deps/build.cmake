@@ -29,6 +29,9 @@ function(dosvc_dep_key out name source)
     if(dep_own_cmake)
         list(APPEND files ${dep_own_cmake}/CMakeLists.txt)
     endif()
+    if(dep_edit)
+        list(APPEND files ${dep_edit})
+    endif()
     if(CMAKE_TOOLCHAIN_FILE)
         get_filename_component(folder ${CMAKE_TOOLCHAIN_FILE} DIRECTORY)
         list(APPEND files ${CMAKE_TOOLCHAIN_FILE})
@@ -61,6 +64,15 @@ function(dosvc_dep_build name source prefix)
     set(work ${folder}/unfinished-${leaf})
     file(REMOVE_RECURSE ${work})
     file(MAKE_DIRECTORY ${work})
+
+    # The sources in the cache are for every target and every recipe: only a copy is edited.
+    if(dep_edit)
+        dosvc_dep_run(${name} ${work}/edit.log
+            ${CMAKE_COMMAND} -E copy_directory ${source} ${work}/source)
+        dosvc_dep_run(${name} ${work}/edit.log
+            ${CMAKE_COMMAND} -DSOURCE=${work}/source -P ${dep_edit})
+        set(source ${work}/source)
+    endif()
 
     set(cmake_dir ${source})
     if(dep_own_cmake)

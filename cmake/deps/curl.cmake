@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 #
 # How dosvc::curl is found or built (see Dependencies.cmake). Ours: HTTP and HTTPS only, Schannel,
-# SSPI (NTLM, Negotiate), Windows IDN, threaded resolver, IPv6; UNICODE so that user names are UTF-8.
+# SSPI (NTLM, Negotiate) but libcurl's own Digest, Windows IDN, threaded resolver, IPv6; UNICODE so
+# that user names are UTF-8.
 
 # 7.85: CURLOPT_PROTOCOLS_STR; 7.80: CURLOPT_PREREQFUNCTION.
 set(dep_version 7.85)
@@ -28,6 +29,7 @@ endif()
 if(WIN32)
     set(dep_can_build TRUE)
 endif()
+set(dep_edit ${dosvc_deps_dir}/curl/edit.cmake)
 set(dep_cmake_args
     -DBUILD_CURL_EXE=OFF
     -DBUILD_TESTING=OFF
