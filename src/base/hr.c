@@ -51,7 +51,7 @@ static const struct error_row error_rows[] = {
     {(HRESULT)0x8020001B, "BG_E_INVALID_SERVER_RESPONSE", "The server's answer is not valid."},
     {(HRESULT)0x8020001C, "BG_E_TOO_MANY_FILES",
         "The job has more files than a job of its type may have."},
-    {(HRESULT)0x8020001D, "BG_E_LOCAL_FILE_CHANGED",
+    {DO_HR_LOCAL_FILE_CHANGED, "BG_E_LOCAL_FILE_CHANGED",
         "The local file was changed during the transfer."},
     {(HRESULT)0x80200020, "BG_E_TOO_LARGE", "The data is larger than what is allowed."},
     {(HRESULT)0x80200021, "BG_E_STRING_TOO_LONG", "The text is longer than what is allowed."},
@@ -63,13 +63,13 @@ static const struct error_row error_rows[] = {
     {(HRESULT)0x8020002E, "BG_E_CONNECTION_CLOSED", "The server closed the connection too early."},
     {(HRESULT)0x8020003E, "BG_E_BLOCKED_BY_POLICY", "A policy forbids the transfer."},
     {(HRESULT)0x8020003F, "BG_E_INVALID_PROXY_INFO", "The proxy settings are not valid."},
-    {(HRESULT)0x80200049, "BG_E_TOO_MANY_JOBS_PER_USER",
+    {DO_HR_TOO_MANY_JOBS_PER_USER, "BG_E_TOO_MANY_JOBS_PER_USER",
         "The user has as many jobs as are allowed."},
-    {(HRESULT)0x80200050, "BG_E_TOO_MANY_JOBS_PER_MACHINE",
+    {DO_HR_TOO_MANY_JOBS_PER_MACHINE, "BG_E_TOO_MANY_JOBS_PER_MACHINE",
         "The computer has as many jobs as are allowed."},
-    {(HRESULT)0x80200051, "BG_E_TOO_MANY_FILES_IN_JOB",
+    {DO_HR_TOO_MANY_FILES_IN_JOB, "BG_E_TOO_MANY_FILES_IN_JOB",
         "The job has as many files as are allowed."},
-    {(HRESULT)0x80200052, "BG_E_TOO_MANY_RANGES_IN_FILE",
+    {DO_HR_TOO_MANY_RANGES_IN_FILE, "BG_E_TOO_MANY_RANGES_IN_FILE",
         "The file has more ranges than are allowed."},
     {(HRESULT)0x80200053, "BG_E_VALIDATION_FAILED",
         "The received bytes are not those that were expected."},
@@ -105,10 +105,20 @@ static const struct error_row error_rows[] = {
     {DO_HR_FILE_EXISTS, "ERROR_FILE_EXISTS", "A file with this name exists already."},
     {DO_HR_ALREADY_EXISTS, "ERROR_ALREADY_EXISTS", "A file with this name exists already."},
     {DO_HR_DISK_FULL, "ERROR_DISK_FULL", "The disk is full; free some space and resume."},
+    {(HRESULT)0x80070027, "ERROR_HANDLE_DISK_FULL",
+        "The disk is full; free some space and resume."},
+    {(HRESULT)0x8007050F, "ERROR_DISK_QUOTA_EXCEEDED",
+        "The user's share of the disk is used up; free some space and resume."},
+    {(HRESULT)0x80070013, "ERROR_WRITE_PROTECT", "The volume is write-protected."},
+    {(HRESULT)0x80070015, "ERROR_NOT_READY", "The volume is not there; bring it back and resume."},
+    {(HRESULT)0x80070037, "ERROR_DEV_NOT_EXIST",
+        "The volume is not there; bring it back and resume."},
+    {(HRESULT)0x800701B1, "ERROR_NO_SUCH_DEVICE",
+        "The volume is not there; bring it back and resume."},
     {DO_HR_INVALID_NAME, "ERROR_INVALID_NAME",
         "The file name has characters that no file name may have."},
     {DO_HR_LOCK_VIOLATION, "ERROR_LOCK_VIOLATION",
-        "Another process has locked the file for too long; try again."},
+        "Another process has the file or the job and does not give it up; try again."},
     {(HRESULT)0x80070422, "ERROR_SERVICE_DISABLED", "The service is disabled."},
     {DO_HR_NOT_SET, "E_NOT_SET", "The property has not been set."},
     {DO_HR_IO_DEVICE, "ERROR_IO_DEVICE", "The disk could not be read or written; check the disk."},
@@ -218,6 +228,8 @@ HRESULT do_hr_from_errno(int error)
     case EDQUOT:
 #endif
         return DO_HR_DISK_FULL;
+    case EIO:
+        return DO_HR_IO_DEVICE;
     case ENOMEM:
         return E_OUTOFMEMORY;
     case EINVAL:
@@ -255,6 +267,9 @@ bool do_hr_is_transient(HRESULT hr)
     case DO_HR_NET_CANNOT_CONNECT:
     case DO_HR_NET_CONNECTION_ABORTED:
     case DO_HR_NET_INVALID_SERVER_RESPONSE:
+    case DO_HR_NET_SECURE_FAILURE:
+    case DO_HR_SHARING_VIOLATION:
+    case DO_HR_LOCK_VIOLATION:
     case DO_E_UNEXPECTED_HTTP_STATUS_2XX:
     case DO_E_HTTP_BLOCKSIZE_MISMATCH:
     case (HRESULT)0x80190198:
@@ -263,6 +278,7 @@ bool do_hr_is_transient(HRESULT hr)
     case (HRESULT)0x801901F6:
     case (HRESULT)0x801901F7:
     case (HRESULT)0x801901F8:
+    case (HRESULT)0x801901FF:
         return true;
     default:
         return false;

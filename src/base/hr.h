@@ -55,6 +55,13 @@ typedef int32_t HRESULT;
 
 /* A BITS code that Delivery Optimization has no own name for: SetMaximumDownloadTime ran out. */
 #define DO_HR_MAXDOWNLOAD_TIMEOUT ((HRESULT)0x80200054)
+#define DO_HR_TOO_MANY_JOBS_PER_USER ((HRESULT)0x80200049)
+#define DO_HR_TOO_MANY_JOBS_PER_MACHINE ((HRESULT)0x80200050)
+#define DO_HR_TOO_MANY_FILES_IN_JOB ((HRESULT)0x80200051)
+#define DO_HR_TOO_MANY_RANGES_IN_FILE ((HRESULT)0x80200052)
+
+/* Another: a temporary file that somebody else has changed. */
+#define DO_HR_LOCAL_FILE_CHANGED ((HRESULT)0x8020001D)
 
 /* Bytes that are no serialized certificate (CRYPT_E_FILE_ERROR). */
 #define DO_HR_CRYPT_FILE_ERROR ((HRESULT)0x80092003)
@@ -102,7 +109,10 @@ HRESULT do_hr_from_http_status(unsigned int status);
 /** The HTTP status inside a code of do_hr_from_http_status, or 0. */
 unsigned int do_hr_http_status(HRESULT hr);
 
-/** Whether asking again later may succeed: network trouble, 408, 429, 500, 502, 503, 504. */
+/**
+ * Whether asking again later may succeed: network trouble, 408, 429, 500, 502, 503, 504, 511, and
+ * a file that another program has open.
+ */
 bool do_hr_is_transient(HRESULT hr);
 
 /** The name of a code ("DO_E_JOB_NOT_FOUND"), or NULL when it has none. Borrowed, static. */

@@ -84,6 +84,19 @@ HRESULT do_aes_cbc_decrypt(
 HRESULT do_aes_gcm_decrypt(struct do_aes *aes, const void *nonce, const void *tag,
     const void *input, size_t length, void *output);
 
+/**
+ * Seals data so that only the user who is logged on now can open it, do_alloc'ed into *sealed
+ * (CryptProtectData; Wine has no secret of its own for that and only hides it). E_NOTIMPL where the
+ * system has no such thing.
+ */
+HRESULT do_protect(const void *data, size_t length, void **sealed, size_t *sealed_length);
+
+/**
+ * Opens what do_protect sealed, do_alloc'ed into *data and terminated by a zero that is not
+ * counted: the caller wipes it. Fails for another user and for what is no seal of ours.
+ */
+HRESULT do_unprotect(const void *sealed, size_t sealed_length, void **data, size_t *length);
+
 /** Zeroes memory that held a secret; not optimised away. */
 void do_wipe(void *data, size_t length);
 

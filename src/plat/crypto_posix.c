@@ -193,3 +193,22 @@ void do_wipe(void *data, size_t length)
 {
     OPENSSL_cleanse(data, length);
 }
+
+/* Native test builds have no user's key. */
+HRESULT do_protect(const void *data, size_t length, void **sealed, size_t *sealed_length)
+{
+    (void)data;
+    (void)length;
+    *sealed = NULL;
+    *sealed_length = 0;
+    return E_NOTIMPL;
+}
+
+HRESULT do_unprotect(const void *sealed, size_t sealed_length, void **data, size_t *length)
+{
+    (void)sealed;
+    (void)sealed_length;
+    *data = NULL;
+    *length = 0;
+    return E_NOTIMPL;
+}

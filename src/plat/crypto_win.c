@@ -10,6 +10,7 @@
 
 #include <windows.h>
 #include <bcrypt.h>
+#include <wincrypt.h>
 
 #include "base/alloc.h"
 
@@ -266,4 +267,60 @@ HRESULT do_aes_gcm_decrypt(struct do_aes *aes, const void *nonce, const void *ta
 void do_wipe(void *data, size_t length)
 {
     SecureZeroMemory(data, length);
+}
+
+/* No secret: it keeps what others sealed for this user from being taken for ours. */
+static DATA_BLOB purpose(void)
+{
+    static BYTE text[] = "dosvc queue";
+    DATA_BLOB blob = {sizeof(text), text};
+
+    return blob;
+}
+
+/* A copy that ends with a zero; the system's own is wiped and freed. */
+static HRESULT take_blob(DATA_BLOB *blob, void **data, size_t *length)
+{
+    char *copy = do_alloc_raw((size_t)blob->cbData + 1);
+
+    if (copy)
+    {
+        memcpy(copy, blob->pbData, blob->cbData);
+        copy[blob->cbData] = 0;
+        *data = copy;
+        *length = blob->cbData;
+    }
+    SecureZeroMemory(blob->pbData, blob->cbData);
+    LocalFree(blob->pbData);
+    return copy ? S_OK : E_OUTOFMEMORY;
+}
+
+HRESULT do_protect(const void *data, size_t length, void **sealed, size_t *sealed_length)
+{
+    DATA_BLOB entropy = purpose();
+    DATA_BLOB in = {(DWORD)length, input_of(length ? data : "")};
+    DATA_BLOB out = {0, NULL};
+
+    *sealed = NULL;
+    *sealed_length = 0;
+    if (length > INT_MAX)
+        return E_INVALIDARG;
+    if (!CryptProtectData(&in, NULL, &entropy, NULL, NULL, CRYPTPROTECT_UI_FORBIDDEN, &out))
+        return do_hr_from_win32(GetLastError());
+    return take_blob(&out, sealed, sealed_length);
+}
+
+HRESULT do_unprotect(const void *sealed, size_t sealed_length, void **data, size_t *length)
+{
+    DATA_BLOB entropy = purpose();
+    DATA_BLOB in = {(DWORD)sealed_length, input_of(sealed_length ? sealed : "")};
+    DATA_BLOB out = {0, NULL};
+
+    *data = NULL;
+    *length = 0;
+    if (sealed_length > INT_MAX)
+        return E_INVALIDARG;
+    if (!CryptUnprotectData(&in, NULL, &entropy, NULL, NULL, CRYPTPROTECT_UI_FORBIDDEN, &out))
+        return do_hr_from_win32(GetLastError());
+    return take_blob(&out, data, length);
 }

@@ -44,12 +44,17 @@ HRESULT do_file_check_path(const char *path);
 HRESULT do_file_check_directory(const char *path);
 
 /**
- * Creates a new file for reading and writing. Others may read and delete it, not write.
+ * Creates a new file for reading and writing. Others may read and delete it, not write; who has it
+ * open for more than that gives DO_HR_SHARING_VIOLATION.
  * DO_HR_FILE_EXISTS when the name is taken, DO_HR_PATH_NOT_FOUND when the directory is missing.
  */
 HRESULT do_file_create(const char *path, struct do_file **file);
 
-/** Opens an existing file likewise. Refuses links: a reparse point gives E_ACCESSDENIED. */
+/**
+ * Opens an existing file likewise. Refuses links: a reparse point gives E_ACCESSDENIED.
+ * DO_HR_FILE_NOT_FOUND when the directory lacks it, DO_HR_PATH_NOT_FOUND when there is no
+ * directory.
+ */
 HRESULT do_file_open(const char *path, struct do_file **file);
 
 /** Closes. NULL is accepted. */
@@ -66,7 +71,10 @@ HRESULT do_file_set_size(struct do_file *file, uint64_t size);
 
 HRESULT do_file_get_size(struct do_file *file, uint64_t *size);
 
-/** Sets the time of the last write (FILETIME, UTC). */
+/** The time of the last write (FILETIME, UTC). */
+HRESULT do_file_get_time(struct do_file *file, uint64_t *filetime);
+
+/** Sets it; closing the file does not move it then. */
 HRESULT do_file_set_time(struct do_file *file, uint64_t filetime);
 
 /** Returns when everything written so far would survive a power loss. */
@@ -74,7 +82,8 @@ HRESULT do_file_flush(struct do_file *file);
 
 /**
  * Renames the open file to path on the same volume, atomically. With replace an existing target
- * disappears in the same step, otherwise it gives DO_HR_ALREADY_EXISTS.
+ * disappears in the same step, otherwise it gives DO_HR_ALREADY_EXISTS. DO_HR_SHARING_VIOLATION
+ * when another program has the target open.
  */
 HRESULT do_file_rename(struct do_file *file, const char *path, bool replace);
 
@@ -83,6 +92,9 @@ HRESULT do_file_remove(struct do_file *file);
 
 /** Whether something exists at path. */
 bool do_file_exists(const char *path);
+
+/** The size and the time of the plain file at path, without opening it. */
+HRESULT do_file_look(const char *path, uint64_t *size, uint64_t *filetime);
 
 /** Creates the directory path and its parents. An existing one is fine. */
 HRESULT do_file_make_directory(const char *path);

@@ -40,7 +40,16 @@ HRESULT do_file_check_directory(const char *path)
     return refused ? E_ACCESSDENIED : S_OK;
 }
 
-/* ENOENT means a missing directory to a creator and a missing file to an opener. */
+static bool has_directory(const char *path)
+{
+    char *directory = do_str_dup_n(path, do_path_name_offset(path));
+    bool exists = directory && access(directory, F_OK) == 0;
+
+    do_free(directory);
+    return exists;
+}
+
+/* ENOENT means a missing directory to a creator and one of both to an opener. */
 static HRESULT open_file(const char *path, int flags, struct do_file **file)
 {
     struct do_file *opened = do_alloc(sizeof(*opened));
@@ -57,7 +66,7 @@ static HRESULT open_file(const char *path, int flags, struct do_file **file)
 
         do_free(opened->path);
         do_free(opened);
-        if (error == ENOENT && (flags & O_CREAT))
+        if (error == ENOENT && ((flags & O_CREAT) || !has_directory(path)))
             return DO_HR_PATH_NOT_FOUND;
         return error == ELOOP ? E_ACCESSDENIED : do_hr_from_errno(error);
     }
@@ -140,6 +149,23 @@ HRESULT do_file_get_size(struct do_file *file, uint64_t *size)
     return S_OK;
 }
 
+static uint64_t filetime_of(const struct stat *info)
+{
+    return (uint64_t)(info->st_mtim.tv_sec + 11644473600) * 10000000 +
+           (uint64_t)info->st_mtim.tv_nsec / 100;
+}
+
+HRESULT do_file_get_time(struct do_file *file, uint64_t *filetime)
+{
+    struct stat info;
+
+    *filetime = 0;
+    if (fstat(file->handle, &info))
+        return do_hr_from_errno(errno);
+    *filetime = filetime_of(&info);
+    return S_OK;
+}
+
 HRESULT do_file_set_time(struct do_file *file, uint64_t filetime)
 {
     struct timespec times[2] = {{0, UTIME_OMIT}, {0, 0}};
@@ -182,6 +208,22 @@ bool do_file_exists(const char *path)
     struct stat info;
 
     return lstat(path, &info) == 0;
+}
+
+HRESULT do_file_look(const char *path, uint64_t *size, uint64_t *filetime)
+{
+    struct stat info;
+
+    *size = 0;
+    *filetime = 0;
+    if (lstat(path, &info))
+        return errno == ENOENT && !has_directory(path) ? DO_HR_PATH_NOT_FOUND
+                                                       : do_hr_from_errno(errno);
+    if (!S_ISREG(info.st_mode))
+        return E_ACCESSDENIED;
+    *size = (uint64_t)info.st_size;
+    *filetime = filetime_of(&info);
+    return S_OK;
 }
 
 HRESULT do_file_make_directory(const char *path)

@@ -230,6 +230,22 @@ HRESULT do_file_get_size(struct do_file *file, uint64_t *size)
     return S_OK;
 }
 
+static uint64_t to_number(FILETIME time)
+{
+    return (uint64_t)time.dwHighDateTime << 32 | time.dwLowDateTime;
+}
+
+HRESULT do_file_get_time(struct do_file *file, uint64_t *filetime)
+{
+    FILETIME time;
+
+    *filetime = 0;
+    if (!GetFileTime(file->handle, NULL, NULL, &time))
+        return last_error();
+    *filetime = to_number(time);
+    return S_OK;
+}
+
 HRESULT do_file_set_time(struct do_file *file, uint64_t filetime)
 {
     FILETIME time;
@@ -242,6 +258,24 @@ HRESULT do_file_set_time(struct do_file *file, uint64_t filetime)
 HRESULT do_file_os_flush(struct do_file *file)
 {
     return FlushFileBuffers(file->handle) ? S_OK : last_error();
+}
+
+static HRESULT rename_by_handle(HANDLE handle, FILE_RENAME_INFO *info, DWORD size)
+{
+    return SetFileInformationByHandle(handle, FileRenameInfo, info, size) ? S_OK : last_error();
+}
+
+/* Windows denies access to a target that is open elsewhere, which says less than what is wrong. */
+static bool is_open_elsewhere(const WCHAR *wide)
+{
+    HANDLE handle =
+        CreateFileW(wide, DELETE, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE, NULL,
+            OPEN_EXISTING, FILE_FLAG_OPEN_REPARSE_POINT | FILE_FLAG_BACKUP_SEMANTICS, NULL);
+
+    if (handle == INVALID_HANDLE_VALUE)
+        return GetLastError() == ERROR_SHARING_VIOLATION;
+    CloseHandle(handle);
+    return false;
 }
 
 HRESULT do_file_os_rename(struct do_file *file, const char *path, bool replace)
@@ -262,9 +296,12 @@ HRESULT do_file_os_rename(struct do_file *file, const char *path, bool replace)
     info->ReplaceIfExists = replace;
     info->FileNameLength = (DWORD)bytes;
     memcpy(info->FileName, wide, bytes);
-    if (!SetFileInformationByHandle(
-            file->handle, FileRenameInfo, info, (DWORD)(sizeof(*info) + bytes)))
-        hr = last_error();
+    hr = rename_by_handle(file->handle, info, (DWORD)(sizeof(*info) + bytes));
+    if (hr == E_ACCESSDENIED && is_open_elsewhere(wide))
+        hr = DO_HR_SHARING_VIOLATION;
+    else if (hr == E_ACCESSDENIED)
+        /* Whoever had it open may have closed it between. */
+        hr = rename_by_handle(file->handle, info, (DWORD)(sizeof(*info) + bytes));
 
 done:
     do_free(info);
@@ -291,6 +328,28 @@ bool do_file_exists(const char *path)
     exists = GetFileAttributesW(wide) != INVALID_FILE_ATTRIBUTES;
     do_free(wide);
     return exists;
+}
+
+HRESULT do_file_look(const char *path, uint64_t *size, uint64_t *filetime)
+{
+    WIN32_FILE_ATTRIBUTE_DATA data;
+    WCHAR *wide;
+    HRESULT hr;
+
+    *size = 0;
+    *filetime = 0;
+    if (FAILED(hr = to_wide(path, &wide)))
+        return hr;
+    if (!GetFileAttributesExW(wide, GetFileExInfoStandard, &data))
+        hr = last_error();
+    else if (data.dwFileAttributes & (FILE_ATTRIBUTE_DIRECTORY | FILE_ATTRIBUTE_REPARSE_POINT))
+        hr = E_ACCESSDENIED;
+    do_free(wide);
+    if (FAILED(hr))
+        return hr;
+    *size = (uint64_t)data.nFileSizeHigh << 32 | data.nFileSizeLow;
+    *filetime = to_number(data.ftLastWriteTime);
+    return S_OK;
 }
 
 HRESULT do_file_make_directory(const char *path)

@@ -95,6 +95,9 @@ void do_plat_pin_module(void);
 /** UTC now as a FILETIME: 100 ns units since 1601-01-01. */
 uint64_t do_clock_filetime(void);
 
+/** The hour of the local day now, 0 to 23. */
+uint32_t do_clock_local_hour(void);
+
 /** Fills data with cryptographically strong random bytes. */
 HRESULT do_random_bytes(void *data, size_t length);
 

@@ -195,6 +195,14 @@ uint64_t do_clock_filetime(void)
     return ((uint64_t)now.tv_sec + 11644473600U) * 10000000 + (uint64_t)now.tv_nsec / 100;
 }
 
+uint32_t do_clock_local_hour(void)
+{
+    time_t now = time(NULL);
+    struct tm local;
+
+    return localtime_r(&now, &local) ? (uint32_t)local.tm_hour : 0;
+}
+
 HRESULT do_random_bytes(void *data, size_t length)
 {
     char *to = data;

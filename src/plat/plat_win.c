@@ -237,6 +237,14 @@ uint64_t do_clock_filetime(void)
     return from_filetime(now);
 }
 
+uint32_t do_clock_local_hour(void)
+{
+    SYSTEMTIME now;
+
+    GetLocalTime(&now);
+    return now.wHour;
+}
+
 HRESULT do_random_bytes(void *data, size_t length)
 {
     NTSTATUS status;

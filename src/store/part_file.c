@@ -9,11 +9,16 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/crash_point.h"
 #include "base/log.h"
 #include "base/path.h"
 #include "base/str.h"
 #include "plat/file.h"
 #include "plat/plat.h"
+
+/* How long a file is waited for that another program, such as a virus scanner, has open. */
+#define OTHERS_LIMIT_MS 3000U
+#define OTHERS_LOOK_MS 100U
 
 struct do_part_file
 {
@@ -28,6 +33,7 @@ struct do_part_file
     struct do_file *file;
     struct do_range_set written;
     bool dirty;
+    uint64_t settled_time; /* of the file, while nobody has written since; 0 = not known */
     bool discarded;
     bool stopped;             /* of a stream: no further write begins */
     uint64_t sink_thread;     /* of a stream: who is inside the sink; 0 = nobody */
@@ -82,6 +88,13 @@ HRESULT do_part_file_create(
     }
     *part = created;
     return S_OK;
+}
+
+void do_part_file_expect_time(struct do_part_file *part, uint64_t time)
+{
+    do_mutex_lock(&part->lock);
+    part->settled_time = time;
+    do_mutex_unlock(&part->lock);
 }
 
 HRESULT do_part_file_create_stream(do_part_file_sink_fn sink, void *ctx, struct do_part_file **part)
@@ -198,20 +211,24 @@ static struct do_file *handle_of(struct do_part_file *part)
     return file;
 }
 
-/* Whether the file is long enough for what it is said to hold. */
-static HRESULT check_length(struct do_part_file *part, struct do_file *file)
+/* Whether the file is long enough for what it is said to hold, and as old as when it was left. */
+static HRESULT check_file(struct do_part_file *part, struct do_file *file)
 {
     uint64_t size;
+    uint64_t time;
     HRESULT hr;
 
     if (FAILED(hr = do_file_get_size(file, &size)))
         return hr;
     if (part->written.ranges[part->written.count - 1].end > size)
         return DO_HR_FILE_NOT_FOUND;
+    if (part->settled_time && SUCCEEDED(do_file_get_time(file, &time)) &&
+        time != part->settled_time)
+        return DO_HR_LOCAL_FILE_CHANGED;
     return S_OK;
 }
 
-HRESULT do_part_file_open(struct do_part_file *part)
+static HRESULT open_file(struct do_part_file *part)
 {
     struct do_file *file = NULL;
     HRESULT hr;
@@ -226,11 +243,10 @@ HRESULT do_part_file_open(struct do_part_file *part)
             hr = do_file_open(part->path, &file);
     }
     else if (SUCCEEDED(hr = do_file_open(part->path, &file)))
-        hr = check_length(part, file);
+        hr = check_file(part, file);
     if (FAILED(hr))
     {
         do_file_close(file);
-        do_log(DO_LOG_ERROR, DO_LOG_STORE, "cannot open %s: 0x%08x", part->path, (unsigned int)hr);
         return hr;
     }
     do_mutex_lock(&part->lock);
@@ -238,6 +254,18 @@ HRESULT do_part_file_open(struct do_part_file *part)
     part->file = file;
     do_mutex_unlock(&part->lock);
     return S_OK;
+}
+
+static HRESULT log_open(const struct do_part_file *part, HRESULT hr)
+{
+    if (FAILED(hr))
+        do_log(DO_LOG_ERROR, DO_LOG_STORE, "cannot open %s: 0x%08x", part->path, (unsigned int)hr);
+    return hr;
+}
+
+HRESULT do_part_file_open(struct do_part_file *part)
+{
+    return log_open(part, open_file(part));
 }
 
 void do_part_file_mark_dirty(struct do_part_file *part)
@@ -258,12 +286,21 @@ void do_part_file_close(struct do_part_file *part)
     do_file_close(file);
 }
 
+/* Somebody writes: the file's time moves. */
+static void forget_time(struct do_part_file *part)
+{
+    do_mutex_lock(&part->lock);
+    part->settled_time = 0;
+    do_mutex_unlock(&part->lock);
+}
+
 HRESULT do_part_file_set_size(struct do_part_file *part, uint64_t size)
 {
     struct do_file *file = handle_of(part);
 
     if (part->sink)
         return S_OK;
+    forget_time(part);
     return file ? do_file_set_size(file, size) : E_UNEXPECTED;
 }
 
@@ -275,6 +312,7 @@ HRESULT do_part_file_write(
 
     if (part->sink)
         return write_to_sink(part, offset, data, length);
+    forget_time(part);
     hr = file ? do_file_write(file, offset, data, length) : E_UNEXPECTED;
     if (FAILED(hr))
     {
@@ -285,6 +323,7 @@ HRESULT do_part_file_write(
     hr = do_range_set_add(&part->written, offset, offset + length);
     part->dirty = true;
     do_mutex_unlock(&part->lock);
+    DO_CRASH_POINT("block-written");
     return hr;
 }
 
@@ -351,7 +390,84 @@ HRESULT do_part_file_flush(struct do_part_file *part, struct do_range_set *durab
         do_mutex_unlock(&part->lock);
         do_log(DO_LOG_ERROR, DO_LOG_STORE, "cannot flush %s: 0x%08x", part->path, (unsigned int)hr);
     }
+    else
+        DO_CRASH_POINT("flushed");
     return hr;
+}
+
+uint64_t do_part_file_settle(struct do_part_file *part)
+{
+    struct do_file *file = handle_of(part);
+    uint64_t time = 0;
+
+    /* Windows moves the time when a file is closed that was written to, unless it was set. */
+    if (!file || FAILED(do_file_get_time(file, &time)) || FAILED(do_file_set_time(file, time)) ||
+        FAILED(do_file_get_time(file, &time)))
+        return 0;
+    do_mutex_lock(&part->lock);
+    if (part->settled_time != time)
+        part->dirty = true;
+    part->settled_time = time;
+    do_mutex_unlock(&part->lock);
+    return time;
+}
+
+bool do_part_file_is_settled(struct do_part_file *part)
+{
+    bool settled;
+
+    do_mutex_lock(&part->lock);
+    settled = part->settled_time && !part->dirty;
+    do_mutex_unlock(&part->lock);
+    return settled;
+}
+
+/* Another program has a file open: whether to look again, after a while. */
+static bool wait_for_others(struct do_part_file *part, HRESULT hr, uint64_t since_ms)
+{
+    if ((hr != DO_HR_SHARING_VIOLATION && hr != DO_HR_LOCK_VIOLATION) ||
+        do_clock_ms() - since_ms >= OTHERS_LIMIT_MS)
+        return false;
+    do_mutex_lock(&part->lock);
+    (void)do_cond_wait_ms(&part->left_sink, &part->lock, OTHERS_LOOK_MS);
+    do_mutex_unlock(&part->lock);
+    return true;
+}
+
+HRESULT do_part_file_open_patiently(struct do_part_file *part)
+{
+    const uint64_t since_ms = do_clock_ms();
+    HRESULT hr;
+
+    do
+        hr = open_file(part);
+    while (FAILED(hr) && wait_for_others(part, hr, since_ms));
+    return log_open(part, hr);
+}
+
+static HRESULT rename_patiently(
+    struct do_part_file *part, struct do_file *file, const char *target, bool replace)
+{
+    const uint64_t since_ms = do_clock_ms();
+    HRESULT hr;
+
+    do
+        hr = do_file_rename(file, target, replace);
+    while (FAILED(hr) && wait_for_others(part, hr, since_ms));
+    return hr;
+}
+
+/* Cuts the file to size. Its time stays: a file that cannot be saved is as it was left. */
+static HRESULT cut(struct do_file *file, uint64_t size)
+{
+    uint64_t now_size;
+    uint64_t time;
+    HRESULT hr;
+
+    if (FAILED(hr = do_file_get_size(file, &now_size)) || now_size == size ||
+        FAILED(hr = do_file_get_time(file, &time)) || FAILED(hr = do_file_set_size(file, size)))
+        return hr;
+    return do_file_set_time(file, time);
 }
 
 HRESULT do_part_file_commit(struct do_part_file *part, const char *target, uint64_t size,
@@ -362,23 +478,51 @@ HRESULT do_part_file_commit(struct do_part_file *part, const char *target, uint6
 
     if (!do_part_file_is_written(part, size))
         return DO_HR_FILE_NOT_FOUND;
-    if (FAILED(hr = do_part_file_open(part)))
+    if (FAILED(hr = do_part_file_open_patiently(part)))
         return hr;
     file = handle_of(part);
-    if (FAILED(hr = do_file_set_size(file, size)))
-        goto done;
-    if (modified_time && FAILED(do_file_set_time(file, modified_time)))
-        do_log(DO_LOG_WARN, DO_LOG_STORE, "cannot set the time of %s", part->path);
-    if (FAILED(hr = do_file_flush(file)))
-        goto done;
-    hr = do_file_rename(file, target, replace);
-
-done:
+    if (SUCCEEDED(hr = cut(file, size)) && SUCCEEDED(hr = do_file_flush(file)))
+        hr = rename_patiently(part, file, target, replace);
     if (FAILED(hr))
+    {
         do_log(DO_LOG_ERROR, DO_LOG_STORE, "cannot save %s: 0x%08x", target, (unsigned int)hr);
-    else
-        do_part_file_close(part);
-    return hr;
+        return hr;
+    }
+    DO_CRASH_POINT("renamed");
+    if (modified_time && FAILED(do_file_set_time(file, modified_time)))
+        do_log(DO_LOG_WARN, DO_LOG_STORE, "cannot set the time of %s", target);
+    /* The name must be safe before the row that knows the old one goes. It has the file already. */
+    if (FAILED(hr = do_file_flush(file)))
+        do_log(DO_LOG_WARN, DO_LOG_STORE, "cannot flush %s: 0x%08x", target, (unsigned int)hr);
+    do_part_file_close(part);
+    return S_OK;
+}
+
+HRESULT do_part_file_find_saved(
+    struct do_part_file *part, const char *target, uint64_t size, uint64_t modified_time)
+{
+    struct do_file *file;
+    uint64_t settled_time;
+    uint64_t found_size;
+    uint64_t time;
+    HRESULT hr;
+
+    do_mutex_lock(&part->lock);
+    settled_time = part->settled_time;
+    do_mutex_unlock(&part->lock);
+    if (do_file_exists(part->path))
+        return S_FALSE;
+    if (FAILED(hr = do_file_look(target, &found_size, &time)))
+        return hr;
+    if (found_size != size || !time || (time != settled_time && time != modified_time))
+        return DO_HR_FILE_NOT_FOUND;
+    /* The process ended before it could set the time. */
+    if (modified_time && time != modified_time && SUCCEEDED(do_file_open(target, &file)))
+    {
+        (void)do_file_set_time(file, modified_time);
+        do_file_close(file);
+    }
+    return S_OK;
 }
 
 void do_part_file_discard(struct do_part_file *part)

@@ -36,6 +36,12 @@ HRESULT do_part_file_check_name(const char *target, const char *path);
 HRESULT do_part_file_create(
     const char *path, const struct do_range_set *received, struct do_part_file **part);
 
+/**
+ * The time that the file had when it was settled last, 0 for not known: do_part_file_open compares
+ * it.
+ */
+void do_part_file_expect_time(struct do_part_file *part, uint64_t time);
+
 /** Where bytes go that are not kept in a file: in order, each once. */
 typedef HRESULT (*do_part_file_sink_fn)(void *ctx, const void *data, size_t length);
 
@@ -67,7 +73,8 @@ void do_part_file_release(struct do_part_file *part);
 
 /**
  * Opens the file, creating it when nothing was received before. DO_HR_FILE_NOT_FOUND when the file
- * that should hold received bytes has vanished or is shorter than they say. Opening twice is fine.
+ * that should hold received bytes has vanished or is shorter than they say,
+ * DO_HR_LOCAL_FILE_CHANGED when it was settled and has another time now. Opening twice is fine.
  */
 HRESULT do_part_file_open(struct do_part_file *part);
 
@@ -90,6 +97,9 @@ HRESULT do_part_file_read(struct do_part_file *part, uint64_t offset, void *data
 /** Bytes turned out to be worthless: they count as not written. */
 HRESULT do_part_file_forget(struct do_part_file *part, uint64_t begin, uint64_t end);
 
+/** The same, waiting some seconds for another program that has the file open. */
+HRESULT do_part_file_open_patiently(struct do_part_file *part);
+
 /** Whether all of [0, size) is written. */
 bool do_part_file_is_written(struct do_part_file *part, uint64_t size);
 
@@ -103,11 +113,29 @@ HRESULT do_part_file_get_written(struct do_part_file *part, struct do_range_set 
 HRESULT do_part_file_flush(struct do_part_file *part, struct do_range_set *durable, bool *changed);
 
 /**
- * Flushes, cuts the file to size, sets its time (0 = leave) and renames it to target. The handle is
- * closed on success. On failure everything stays as it was and the call can be repeated.
+ * Nobody writes any more: fixes the file's time, which is returned, as it is now, so that a later
+ * change shows. The next flush makes it safe. 0 when it is not known.
+ */
+uint64_t do_part_file_settle(struct do_part_file *part);
+
+/** Whether it is settled, and nothing has happened since that must be flushed and recorded. */
+bool do_part_file_is_settled(struct do_part_file *part);
+
+/**
+ * Cuts the file to size, flushes, renames it to target, sets its time (0 = leave) and flushes the
+ * name. Waits some seconds for a program that has the file or the target open. The handle is closed
+ * on success. On failure everything stays as it was and the call can be repeated.
  */
 HRESULT do_part_file_commit(struct do_part_file *part, const char *target, uint64_t size,
     uint64_t modified_time, bool replace);
+
+/**
+ * Whether an earlier process renamed the file to target before it ended: S_OK when the file is gone
+ * and the target has its size and its time, or the one that the commit sets; S_FALSE when the file
+ * is still there; else a failure.
+ */
+HRESULT do_part_file_find_saved(
+    struct do_part_file *part, const char *target, uint64_t size, uint64_t modified_time);
 
 /** The file goes away with the last reference, or at once when it is not open. */
 void do_part_file_discard(struct do_part_file *part);

@@ -1,49 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The queue in SQLite. Any thread: every verb runs under the lock of its handle and uses statements
- * prepared once, so the connection does without SQLite's own mutexes. queue_db_file.c opens the
- * file, queue_db_rows.c turns records into rows and checks what it reads.
+ * prepared once, so the connection does without SQLite's own mutexes. queue_db_load.c reads,
+ * queue_db_file.c opens the file, queue_db_rows.c turns records into rows and checks what it reads.
  *
  * Jobs and files keep their values in a table each; struct value_table lets one code serve both.
- *
- * Beyond 600 lines, since every verb shares the one table of statements and its helpers.
  */
 #include "store/queue_db.h"
 
-#include <sqlite3.h>
-
 #include "base/alloc.h"
-#include "base/list.h"
+#include "base/crash_point.h"
 #include "base/log.h"
-#include "plat/plat.h"
 #include "store/queue_db_file.h"
-#include "store/queue_db_rows.h"
-
-enum verb
-{
-    INSERT_JOB,
-    UPDATE_JOB,
-    REMOVE_JOB,
-    INSERT_FILE,
-    UPDATE_FILE,
-    RECORD_RECEIVED,
-    BEGIN,
-    COMMIT,
-    ROLLBACK,
-    SELECT_JOBS,
-    SELECT_FILES,
-    FIND_JOB,
-    FIND_FILE,
-    SET_JOB_VALUE,
-    SET_FILE_VALUE,
-    CLEAR_JOB_VALUE,
-    CLEAR_FILE_VALUE,
-    SELECT_JOB_VALUES,
-    SELECT_FILE_VALUES,
-    SET_OWNER,
-    DISOWN,
-    VERB_COUNT
-};
+#include "store/queue_db_internal.h"
 
 struct verb_row
 {
@@ -51,85 +20,108 @@ struct verb_row
     const char *sql;
 };
 
-static const struct verb_row verbs[VERB_COUNT] = {
-    [INSERT_JOB] = {"add a job",
+static const struct verb_row verbs[DO_VERB_COUNT] = {
+    [DO_VERB_INSERT_JOB] = {"add a job",
         "INSERT INTO jobs (" DO_JOB_COLUMNS ", id, kind, owner_id, owner_start) "
         "VALUES (" DO_JOB_VALUES ", ?, ?, ?, ?)"},
-    [UPDATE_JOB] = {"store a job",
+    [DO_VERB_UPDATE_JOB] = {"store a job",
         "UPDATE jobs SET (" DO_JOB_COLUMNS ") = (" DO_JOB_VALUES ") WHERE id = ?"},
-    [REMOVE_JOB] = {"remove a job", "DELETE FROM jobs WHERE id = ?"},
-    [INSERT_FILE] = {"add a file", "INSERT INTO files (" DO_FILE_COLUMNS ", job) "
-                                   "SELECT " DO_FILE_VALUES ", row_id FROM jobs WHERE id = ?"},
-    [UPDATE_FILE] = {"store a file",
-        "UPDATE files SET (" DO_FILE_COLUMNS ") = (" DO_FILE_NEW_VALUES ") WHERE row_id = ?13"},
-    [RECORD_RECEIVED] = {"record progress",
-        "UPDATE files SET received = ?, transferred = ? WHERE row_id = ? AND temp_path = ?"},
-    [BEGIN] = {"begin a transaction", "BEGIN IMMEDIATE"},
-    [COMMIT] = {"commit a transaction", "COMMIT"},
-    [ROLLBACK] = {"roll back a transaction", "ROLLBACK"},
-    [SELECT_JOBS] = {"read the jobs",
-        "SELECT owner_id, owner_start, row_id, id, kind, " DO_JOB_COLUMNS
-        " FROM jobs ORDER BY row_id"},
-    [SELECT_FILES] = {"read the files of a job",
-        "SELECT row_id, " DO_FILE_COLUMNS " FROM files WHERE job = ? ORDER BY row_id"},
-    [FIND_JOB] = {"find a job", "SELECT row_id FROM jobs WHERE id = ?"},
-    [FIND_FILE] = {"find a file", "SELECT row_id FROM files WHERE row_id = ?"},
-    [SET_JOB_VALUE] = {"store a property of a job",
+    [DO_VERB_REMOVE_JOB] = {"remove a job", "DELETE FROM jobs WHERE id = ?"},
+    [DO_VERB_INSERT_FILE] = {"add a file",
+        "INSERT INTO files (" DO_FILE_COLUMNS ", job) "
+        "SELECT " DO_FILE_VALUES ", row_id FROM jobs WHERE id = ?"},
+    [DO_VERB_UPDATE_FILE] = {"store a file",
+        "UPDATE files SET (" DO_FILE_COLUMNS ", temp_time) = (" DO_FILE_NEW_VALUES ") "
+        "WHERE row_id = ?13"},
+    [DO_VERB_RECORD_RECEIVED] = {"record progress",
+        "UPDATE files SET received = ?, transferred = ?, temp_time = ? "
+        "WHERE row_id = ? AND temp_path = ?"},
+    [DO_VERB_TRASH_JOB_FILES] = {"note the files of a job for deletion",
+        "INSERT OR IGNORE INTO trash (path, target) SELECT f.temp_path, f.local_path "
+        "FROM files f JOIN jobs j ON j.row_id = f.job "
+        "WHERE j.id = ? AND f.temp_path IS NOT NULL AND NOT f.saved "
+        "AND NOT (j.intent = 1 AND f.transferred AND f.local_path IS NOT NULL)"},
+    [DO_VERB_TRASH_OTHER_FILES] = {"note the files of a job for deletion",
+        "INSERT OR IGNORE INTO trash (path, target) SELECT v.value, f.local_path "
+        "FROM file_values v JOIN files f ON f.row_id = v.file JOIN jobs j ON j.row_id = f.job "
+        "WHERE j.id = ? AND v.id = ? AND typeof(v.value) = 'text'"},
+    [DO_VERB_TRASH_OLD_FILE] = {"note a file for deletion",
+        "INSERT OR IGNORE INTO trash (path, target) SELECT temp_path, local_path FROM files "
+        "WHERE row_id = ? AND temp_path IS NOT NULL AND temp_path IS NOT ? AND NOT saved"},
+    [DO_VERB_FORGET_TRASH] = {"forget a deleted file", "DELETE FROM trash WHERE path = ?"},
+    [DO_VERB_BEGIN] = {"begin a transaction", "BEGIN IMMEDIATE"},
+    [DO_VERB_BEGIN_READ] = {"begin to read", "BEGIN"},
+    [DO_VERB_COMMIT] = {"commit a transaction", "COMMIT"},
+    [DO_VERB_ROLLBACK] = {"roll back a transaction", "ROLLBACK"},
+    [DO_VERB_SELECT_JOBS] = {"read the jobs",
+        "SELECT " DO_OWNED_JOB_COLUMNS " FROM jobs ORDER BY row_id"},
+    [DO_VERB_SELECT_JOB] = {"read a job", "SELECT " DO_OWNED_JOB_COLUMNS " FROM jobs WHERE id = ?"},
+    [DO_VERB_SELECT_FILES] = {"read the files of a job",
+        "SELECT row_id, temp_time, " DO_FILE_COLUMNS " FROM files WHERE job = ? ORDER BY row_id"},
+    [DO_VERB_SELECT_WANTED] = {"read which jobs are wanted",
+        "SELECT id, wanted_by_id, wanted_by_start FROM jobs "
+        "WHERE owner_id = ? AND owner_start = ? AND wanted_by_id <> 0 ORDER BY row_id"},
+    /* A name that a file has (again) is not deleted. */
+    [DO_VERB_SELECT_TRASH] = {"read which files are to be deleted",
+        "SELECT path, target FROM trash "
+        "WHERE path NOT IN (SELECT temp_path FROM files WHERE temp_path IS NOT NULL)"},
+    [DO_VERB_FIND_TRASH] = {"look for files to be deleted", "SELECT 1 FROM trash LIMIT 1"},
+    [DO_VERB_FIND_JOB] = {"find a job", "SELECT row_id FROM jobs WHERE id = ?"},
+    [DO_VERB_FIND_FILE] = {"find a file", "SELECT row_id FROM files WHERE row_id = ?"},
+    [DO_VERB_SET_JOB_VALUE] = {"store a property of a job",
         "INSERT INTO job_values (job, id, value) VALUES (?, ?, ?) "
         "ON CONFLICT (job, id) DO UPDATE SET value = excluded.value"},
-    [SET_FILE_VALUE] = {"store a property of a file",
+    [DO_VERB_SET_FILE_VALUE] = {"store a property of a file",
         "INSERT INTO file_values (file, id, value) VALUES (?, ?, ?) "
         "ON CONFLICT (file, id) DO UPDATE SET value = excluded.value"},
-    [CLEAR_JOB_VALUE] = {"clear a property of a job",
+    [DO_VERB_CLEAR_JOB_VALUE] = {"clear a property of a job",
         "DELETE FROM job_values WHERE job = ? AND id = ?"},
-    [CLEAR_FILE_VALUE] = {"clear a property of a file",
+    [DO_VERB_CLEAR_FILE_VALUE] = {"clear a property of a file",
         "DELETE FROM file_values WHERE file = ? AND id = ?"},
-    [SELECT_JOB_VALUES] = {"read the properties of a job",
+    [DO_VERB_SELECT_JOB_VALUES] = {"read the properties of a job",
         "SELECT id, value FROM job_values WHERE job = ? ORDER BY id"},
-    [SELECT_FILE_VALUES] = {"read the properties of a file",
+    [DO_VERB_SELECT_FILE_VALUES] = {"read the properties of a file",
         "SELECT id, value FROM file_values WHERE file = ? ORDER BY id"},
-    [SET_OWNER] = {"adopt a job", "UPDATE jobs SET owner_id = ?, owner_start = ? WHERE row_id = ?"},
-    [DISOWN] = {"give jobs back", "UPDATE jobs SET owner_id = 0, owner_start = 0 "
-                                  "WHERE owner_id = ? AND owner_start = ? AND kind = 0"},
+    [DO_VERB_SET_OWNER] = {"adopt a job",
+        "UPDATE jobs SET owner_id = ?, owner_start = ?, wanted_by_id = 0, wanted_by_start = 0 "
+        "WHERE row_id = ?"},
+    [DO_VERB_DISOWN] = {"give jobs back",
+        "UPDATE jobs SET owner_id = 0, owner_start = 0 WHERE owner_id = ? AND owner_start = ? "
+        "AND (kind = 0 OR EXISTS (SELECT 1 FROM job_values v "
+        "WHERE v.job = jobs.row_id AND v.id = ? AND v.value <> 0))"},
+    [DO_VERB_WANT] = {"ask for a job",
+        "UPDATE jobs SET wanted_by_id = ?, wanted_by_start = ? WHERE id = ?"},
+    [DO_VERB_HAND_OVER] = {"hand a job over",
+        "UPDATE jobs SET owner_id = ?, owner_start = ?, wanted_by_id = 0, wanted_by_start = 0 "
+        "WHERE id = ? AND owner_id = ? AND owner_start = ? "
+        "AND wanted_by_id = ?1 AND wanted_by_start = ?2"},
+    [DO_VERB_UNWANT] = {"take back a wish for a job",
+        "UPDATE jobs SET wanted_by_id = 0, wanted_by_start = 0 "
+        "WHERE wanted_by_id = ? AND wanted_by_start = ? AND id = ?"},
+    [DO_VERB_SELECT_OWNER] = {"read who owns a job",
+        "SELECT owner_id, owner_start, wanted_by_id, wanted_by_start FROM jobs WHERE id = ?"},
+    [DO_VERB_COUNT_OWNERS] = {"read who owns jobs",
+        "SELECT owner_id, owner_start, count(*) FROM jobs GROUP BY 1, 2"},
+    [DO_VERB_VERSION] = {"read whether the file has changed", "PRAGMA data_version"},
 };
 
 /* How the values of jobs, or of files, are stored and read. */
 struct value_table
 {
-    enum verb find;
-    enum verb set;
-    enum verb clear;
-    enum verb select;
+    enum do_queue_verb find;
+    enum do_queue_verb set;
+    enum do_queue_verb clear;
+    enum do_queue_verb select;
 };
 
 static const struct value_table job_values_table = {
-    FIND_JOB, SET_JOB_VALUE, CLEAR_JOB_VALUE, SELECT_JOB_VALUES};
-static const struct value_table file_values_table = {
-    FIND_FILE, SET_FILE_VALUE, CLEAR_FILE_VALUE, SELECT_FILE_VALUES};
-
-struct do_queue_db
-{
-    struct do_mutex lock;
-
-    /* Under lock. */
-    sqlite3 *connection;
-    sqlite3_stmt *statements[VERB_COUNT];
-};
-
-/* A job that adopt has read; row_id is its own, files are in the order added. */
-struct loaded_job
-{
-    struct do_list link;
-    uint64_t row_id;
-    struct do_job_record job;
-    struct do_file_record *files;
-    size_t file_count;
-    size_t file_capacity;
-};
+    DO_VERB_FIND_JOB, DO_VERB_SET_JOB_VALUE, DO_VERB_CLEAR_JOB_VALUE, DO_VERB_SELECT_JOB_VALUES};
+static const struct value_table file_values_table = {DO_VERB_FIND_FILE, DO_VERB_SET_FILE_VALUE,
+    DO_VERB_CLEAR_FILE_VALUE, DO_VERB_SELECT_FILE_VALUES};
 
 static HRESULT prepare(struct do_queue_db *db)
 {
-    for (size_t i = 0; i < VERB_COUNT; i++)
+    for (size_t i = 0; i < DO_VERB_COUNT; i++)
     {
         int code = sqlite3_prepare_v3(
             db->connection, verbs[i].sql, -1, SQLITE_PREPARE_PERSISTENT, &db->statements[i], NULL);
@@ -166,22 +158,26 @@ void do_queue_db_close(struct do_queue_db *db)
 {
     if (!db)
         return;
-    for (size_t i = 0; i < VERB_COUNT; i++)
+    for (size_t i = 0; i < DO_VERB_COUNT; i++)
         (void)sqlite3_finalize(db->statements[i]);
     (void)sqlite3_close(db->connection);
     do_mutex_finish(&db->lock);
     do_free(db);
 }
 
-static struct do_row_binder bind_locked(struct do_queue_db *db, enum verb verb)
+const char *do_queue_verb_name(enum do_queue_verb verb)
+{
+    return verbs[verb].name;
+}
+
+struct do_row_binder do_queue_bind_locked(struct do_queue_db *db, enum do_queue_verb verb)
 {
     struct do_row_binder binder = {db->statements[verb], 0, SQLITE_OK};
 
     return binder;
 }
 
-/* Ends the use of a statement. code is that of its last step, or of binding. */
-static HRESULT end_locked(struct do_queue_db *db, enum verb verb, int code)
+HRESULT do_queue_end_locked(struct do_queue_db *db, enum do_queue_verb verb, int code)
 {
     (void)sqlite3_reset(db->statements[verb]);
     (void)sqlite3_clear_bindings(db->statements[verb]);
@@ -189,47 +185,77 @@ static HRESULT end_locked(struct do_queue_db *db, enum verb verb, int code)
                                                     : do_queue_file_failure(code, verbs[verb].name);
 }
 
-/* Runs a statement that gives no rows. */
-static HRESULT run_locked(struct do_queue_db *db, enum verb verb, int bind_code)
+/* Whether the verb, which went well, has changed the file for good. */
+static bool is_committed_locked(struct do_queue_db *db, enum do_queue_verb verb)
 {
-    int code = bind_code == SQLITE_OK ? sqlite3_step(db->statements[verb]) : bind_code;
-
-    return end_locked(db, verb, code);
+    return sqlite3_get_autocommit(db->connection) &&
+           (verb == DO_VERB_COMMIT || !sqlite3_stmt_readonly(db->statements[verb]));
 }
 
-/* Likewise; DO_E_JOB_NOT_FOUND when no row was hit. */
-static HRESULT change_row_locked(struct do_queue_db *db, enum verb verb, int bind_code)
+/*
+ * Whether a commit waits until it is safe from a power cut: switched before the first statement of
+ * a transaction, as SQLite wants it, and so also back before the next one.
+ */
+static int set_durability_locked(struct do_queue_db *db)
 {
-    HRESULT hr = run_locked(db, verb, bind_code);
+    int code;
+
+    if (db->wants_relaxed == db->is_relaxed || !sqlite3_get_autocommit(db->connection))
+        return SQLITE_OK;
+    code = sqlite3_exec(db->connection,
+        db->wants_relaxed ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL", NULL, NULL,
+        NULL);
+    if (code == SQLITE_OK)
+        db->is_relaxed = db->wants_relaxed;
+    return code;
+}
+
+HRESULT do_queue_run_locked(struct do_queue_db *db, enum do_queue_verb verb, int bind_code)
+{
+    int code = bind_code == SQLITE_OK ? set_durability_locked(db) : bind_code;
+    HRESULT hr;
+
+    if (code == SQLITE_OK)
+        code = sqlite3_step(db->statements[verb]);
+    hr = do_queue_end_locked(db, verb, code);
+
+    if (SUCCEEDED(hr) && is_committed_locked(db, verb))
+        DO_CRASH_POINT("committed");
+    return hr;
+}
+
+HRESULT do_queue_change_row_locked(struct do_queue_db *db, enum do_queue_verb verb, int bind_code)
+{
+    HRESULT hr = do_queue_run_locked(db, verb, bind_code);
 
     return SUCCEEDED(hr) && !sqlite3_changes(db->connection) ? DO_E_JOB_NOT_FOUND : hr;
 }
 
-static HRESULT begin_locked(struct do_queue_db *db)
+HRESULT do_queue_begin_locked(struct do_queue_db *db, enum do_queue_verb begin)
 {
-    return run_locked(db, BEGIN, SQLITE_OK);
+    return do_queue_run_locked(db, begin, SQLITE_OK);
 }
 
-/* Commits what has gone well so far (hr), else rolls back. */
-static HRESULT end_transaction_locked(struct do_queue_db *db, HRESULT hr)
+HRESULT do_queue_end_transaction_locked(struct do_queue_db *db, HRESULT hr)
 {
     if (SUCCEEDED(hr))
-        hr = run_locked(db, COMMIT, SQLITE_OK);
+        hr = do_queue_run_locked(db, DO_VERB_COMMIT, SQLITE_OK);
     /* Some failures end the transaction by themselves. */
     if (!sqlite3_get_autocommit(db->connection))
-        (void)run_locked(db, ROLLBACK, SQLITE_OK);
+        (void)do_queue_run_locked(db, DO_VERB_ROLLBACK, SQLITE_OK);
     return hr;
 }
 
 /* The row that the verb, already bound, finds; DO_E_JOB_NOT_FOUND. */
-static HRESULT find_row_locked(struct do_queue_db *db, enum verb verb, int bind_code, int64_t *row)
+static HRESULT do_queue_find_row_locked(
+    struct do_queue_db *db, enum do_queue_verb verb, int bind_code, int64_t *row)
 {
     int code = bind_code == SQLITE_OK ? sqlite3_step(db->statements[verb]) : bind_code;
     bool found = code == SQLITE_ROW;
     HRESULT hr;
 
     *row = found ? sqlite3_column_int64(db->statements[verb], 0) : 0;
-    hr = end_locked(db, verb, found ? SQLITE_DONE : code);
+    hr = do_queue_end_locked(db, verb, found ? SQLITE_DONE : code);
     return SUCCEEDED(hr) && !found ? DO_E_JOB_NOT_FOUND : hr;
 }
 
@@ -237,8 +263,8 @@ static HRESULT store_value_locked(struct do_queue_db *db, const struct value_tab
     int64_t row, const struct do_setting *setting)
 {
     bool empty = setting->value.kind == DO_VALUE_EMPTY;
-    enum verb verb = empty ? table->clear : table->set;
-    struct do_row_binder binder = bind_locked(db, verb);
+    enum do_queue_verb verb = empty ? table->clear : table->set;
+    struct do_row_binder binder = do_queue_bind_locked(db, verb);
     HRESULT hr;
 
     if (FAILED(hr = do_row_check_value(&setting->value)))
@@ -251,7 +277,7 @@ static HRESULT store_value_locked(struct do_queue_db *db, const struct value_tab
     do_row_bind_u64(&binder, setting->id);
     if (!empty)
         do_row_bind_value(&binder, &setting->value);
-    return run_locked(db, verb, binder.code);
+    return do_queue_run_locked(db, verb, binder.code);
 }
 
 static HRESULT store_values_locked(struct do_queue_db *db, const struct value_table *table,
@@ -266,7 +292,7 @@ static HRESULT store_values_locked(struct do_queue_db *db, const struct value_ta
 
 static HRESULT insert_job_locked(struct do_queue_db *db, const struct do_job_record *job)
 {
-    struct do_row_binder binder = bind_locked(db, INSERT_JOB);
+    struct do_row_binder binder = do_queue_bind_locked(db, DO_VERB_INSERT_JOB);
     HRESULT hr;
 
     do_row_bind_job(&binder, job);
@@ -274,7 +300,7 @@ static HRESULT insert_job_locked(struct do_queue_db *db, const struct do_job_rec
     do_row_bind_u64(&binder, job->kind);
     do_row_bind_u64(&binder, job->owner.id);
     do_row_bind_u64(&binder, job->owner.start);
-    if (FAILED(hr = run_locked(db, INSERT_JOB, binder.code)))
+    if (FAILED(hr = do_queue_run_locked(db, DO_VERB_INSERT_JOB, binder.code)))
         return hr;
     return store_values_locked(db, &job_values_table, sqlite3_last_insert_rowid(db->connection),
         job->values.items, job->values.count);
@@ -285,48 +311,70 @@ HRESULT do_queue_db_insert_job(struct do_queue_db *db, const struct do_job_recor
     HRESULT hr;
 
     do_mutex_lock(&db->lock);
-    if (SUCCEEDED(hr = begin_locked(db)))
-        hr = end_transaction_locked(db, insert_job_locked(db, job));
+    if (SUCCEEDED(hr = do_queue_begin_locked(db, DO_VERB_BEGIN)))
+        hr = do_queue_end_transaction_locked(db, insert_job_locked(db, job));
     do_mutex_unlock(&db->lock);
     return hr;
+}
+
+static HRESULT update_job_locked(struct do_queue_db *db, const struct do_job_record *job)
+{
+    struct do_row_binder binder = do_queue_bind_locked(db, DO_VERB_UPDATE_JOB);
+
+    do_row_bind_job(&binder, job);
+    do_row_bind_guid(&binder, &job->id);
+    return do_queue_change_row_locked(db, DO_VERB_UPDATE_JOB, binder.code);
 }
 
 HRESULT do_queue_db_update_job(struct do_queue_db *db, const struct do_job_record *job)
 {
-    struct do_row_binder binder;
     HRESULT hr;
 
     do_mutex_lock(&db->lock);
-    binder = bind_locked(db, UPDATE_JOB);
-    do_row_bind_job(&binder, job);
-    do_row_bind_guid(&binder, &job->id);
-    hr = change_row_locked(db, UPDATE_JOB, binder.code);
+    hr = update_job_locked(db, job);
     do_mutex_unlock(&db->lock);
     return hr;
 }
 
+static HRESULT run_for_job_locked(
+    struct do_queue_db *db, enum do_queue_verb verb, const struct do_guid *id)
+{
+    struct do_row_binder binder = do_queue_bind_locked(db, verb);
+
+    do_row_bind_guid(&binder, id);
+    if (verb == DO_VERB_TRASH_OTHER_FILES)
+        do_row_bind_u64(&binder, DO_STORED_OTHER_PATH);
+    return do_queue_run_locked(db, verb, binder.code);
+}
+
 HRESULT do_queue_db_remove_job(struct do_queue_db *db, const struct do_guid *id)
 {
-    struct do_row_binder binder;
+    static const enum do_queue_verb steps[] = {
+        DO_VERB_TRASH_JOB_FILES, DO_VERB_TRASH_OTHER_FILES, DO_VERB_REMOVE_JOB};
     HRESULT hr;
 
     do_mutex_lock(&db->lock);
-    binder = bind_locked(db, REMOVE_JOB);
-    do_row_bind_guid(&binder, id);
-    hr = run_locked(db, REMOVE_JOB, binder.code);
+    if (SUCCEEDED(hr = do_queue_begin_locked(db, DO_VERB_BEGIN)))
+    {
+        for (size_t i = 0; i < DO_COUNT_OF(steps) && SUCCEEDED(hr); i++)
+            hr = run_for_job_locked(db, steps[i], id);
+        hr = do_queue_end_transaction_locked(db, hr);
+    }
     do_mutex_unlock(&db->lock);
+    if (SUCCEEDED(hr))
+        DO_CRASH_POINT("removed");
     return hr;
 }
 
 static HRESULT insert_file_locked(
     struct do_queue_db *db, const struct do_guid *job_id, struct do_file_record *file)
 {
-    struct do_row_binder binder = bind_locked(db, INSERT_FILE);
+    struct do_row_binder binder = do_queue_bind_locked(db, DO_VERB_INSERT_FILE);
     HRESULT hr;
 
     do_row_bind_file(&binder, file);
     do_row_bind_guid(&binder, job_id);
-    if (FAILED(hr = change_row_locked(db, INSERT_FILE, binder.code)))
+    if (FAILED(hr = do_queue_change_row_locked(db, DO_VERB_INSERT_FILE, binder.code)))
         return hr;
     file->row_id = sqlite3_last_insert_rowid(db->connection);
     return store_values_locked(
@@ -339,11 +387,11 @@ HRESULT do_queue_db_insert_files(struct do_queue_db *db, const struct do_guid *j
     HRESULT hr;
 
     do_mutex_lock(&db->lock);
-    if (SUCCEEDED(hr = begin_locked(db)))
+    if (SUCCEEDED(hr = do_queue_begin_locked(db, DO_VERB_BEGIN)))
     {
         for (size_t i = 0; i < count && SUCCEEDED(hr); i++)
             hr = insert_file_locked(db, job_id, files[i]);
-        hr = end_transaction_locked(db, hr);
+        hr = do_queue_end_transaction_locked(db, hr);
     }
     do_mutex_unlock(&db->lock);
     return hr;
@@ -355,18 +403,27 @@ HRESULT do_queue_db_insert_file(
     return do_queue_db_insert_files(db, job_id, &file, 1);
 }
 
-HRESULT do_queue_db_update_file(struct do_queue_db *db, const struct do_file_record *file)
+/* In a transaction: the file that the row no longer names is noted for deletion. */
+static HRESULT update_file_locked(struct do_queue_db *db, const struct do_file_record *file)
 {
-    struct do_row_binder binder;
+    struct do_row_binder binder = do_queue_bind_locked(db, DO_VERB_TRASH_OLD_FILE);
     HRESULT hr;
 
-    do_mutex_lock(&db->lock);
-    binder = bind_locked(db, UPDATE_FILE);
+    do_row_bind_u64(&binder, (uint64_t)file->row_id);
+    do_row_bind_text(&binder, file->temp_path);
+    if (FAILED(hr = do_queue_run_locked(db, DO_VERB_TRASH_OLD_FILE, binder.code)))
+        return hr;
+    binder = do_queue_bind_locked(db, DO_VERB_UPDATE_FILE);
     do_row_bind_file(&binder, file);
     do_row_bind_u64(&binder, (uint64_t)file->row_id);
-    hr = change_row_locked(db, UPDATE_FILE, binder.code);
-    do_mutex_unlock(&db->lock);
-    return hr;
+    return do_queue_change_row_locked(db, DO_VERB_UPDATE_FILE, binder.code);
+}
+
+HRESULT do_queue_db_update_file(struct do_queue_db *db, const struct do_file_record *file)
+{
+    const struct do_queue_change change = {.files = &file, .file_count = 1};
+
+    return do_queue_db_change(db, &change);
 }
 
 /* Stores values of the row that table->find, already bound, finds. */
@@ -376,282 +433,113 @@ static HRESULT set_values_locked(struct do_queue_db *db, const struct value_tabl
     HRESULT hr;
     int64_t row;
 
-    if (FAILED(hr = begin_locked(db)))
+    if (FAILED(hr = do_queue_find_row_locked(db, table->find, bind_code, &row)))
         return hr;
-    if (SUCCEEDED(hr = find_row_locked(db, table->find, bind_code, &row)))
-        hr = store_values_locked(db, table, row, settings, count);
-    return end_transaction_locked(db, hr);
+    return store_values_locked(db, table, row, settings, count);
+}
+
+static HRESULT set_job_values_locked(struct do_queue_db *db, const struct do_guid *job_id,
+    const struct do_setting *settings, size_t count)
+{
+    struct do_row_binder binder = do_queue_bind_locked(db, DO_VERB_FIND_JOB);
+
+    do_row_bind_guid(&binder, job_id);
+    return set_values_locked(db, &job_values_table, binder.code, settings, count);
+}
+
+static HRESULT set_file_values_locked(
+    struct do_queue_db *db, int64_t row_id, const struct do_setting *settings, size_t count)
+{
+    struct do_row_binder binder = do_queue_bind_locked(db, DO_VERB_FIND_FILE);
+
+    do_row_bind_u64(&binder, (uint64_t)row_id);
+    return set_values_locked(db, &file_values_table, binder.code, settings, count);
+}
+
+static HRESULT change_locked(struct do_queue_db *db, const struct do_queue_change *change)
+{
+    HRESULT hr = S_OK;
+
+    if (change->job)
+        hr = update_job_locked(db, change->job);
+    if (change->job_id && SUCCEEDED(hr))
+        hr = set_job_values_locked(db, change->job_id, change->job_values, change->job_value_count);
+    for (size_t i = 0; i < change->file_count && SUCCEEDED(hr); i++)
+        hr = update_file_locked(db, change->files[i]);
+    if (change->row_id && SUCCEEDED(hr))
+        hr = set_file_values_locked(
+            db, change->row_id, change->file_values, change->file_value_count);
+    return hr;
+}
+
+HRESULT do_queue_db_change(struct do_queue_db *db, const struct do_queue_change *change)
+{
+    HRESULT hr;
+
+    do_mutex_lock(&db->lock);
+    if (SUCCEEDED(hr = do_queue_begin_locked(db, DO_VERB_BEGIN)))
+        hr = do_queue_end_transaction_locked(db, change_locked(db, change));
+    do_mutex_unlock(&db->lock);
+    return hr;
+}
+
+HRESULT do_queue_db_note_file(struct do_queue_db *db, const struct do_file_record *file)
+{
+    const struct do_queue_change change = {.files = &file, .file_count = 1};
+    HRESULT hr;
+
+    do_mutex_lock(&db->lock);
+    db->wants_relaxed = true;
+    if (SUCCEEDED(hr = do_queue_begin_locked(db, DO_VERB_BEGIN)))
+        hr = do_queue_end_transaction_locked(db, change_locked(db, &change));
+    db->wants_relaxed = false;
+    do_mutex_unlock(&db->lock);
+    return hr;
 }
 
 HRESULT do_queue_db_set_job_values(struct do_queue_db *db, const struct do_guid *job_id,
     const struct do_setting *settings, size_t count)
 {
-    struct do_row_binder binder;
-    HRESULT hr;
+    const struct do_queue_change change = {
+        .job_id = job_id, .job_values = settings, .job_value_count = count};
 
-    do_mutex_lock(&db->lock);
-    binder = bind_locked(db, FIND_JOB);
-    do_row_bind_guid(&binder, job_id);
-    hr = set_values_locked(db, &job_values_table, binder.code, settings, count);
-    do_mutex_unlock(&db->lock);
-    return hr;
+    return do_queue_db_change(db, &change);
 }
 
 HRESULT do_queue_db_set_file_values(
     struct do_queue_db *db, int64_t row_id, const struct do_setting *settings, size_t count)
 {
-    struct do_row_binder binder;
+    const struct do_queue_change change = {
+        .row_id = row_id, .file_values = settings, .file_value_count = count};
+
+    return do_queue_db_change(db, &change);
+}
+
+static HRESULT record_received_locked(struct do_queue_db *db, const struct do_queue_received *item)
+{
+    struct do_row_binder binder = do_queue_bind_locked(db, DO_VERB_RECORD_RECEIVED);
+
+    do_row_bind_ranges(&binder, item->received->ranges, item->received->count);
+    do_row_bind_u64(&binder, item->transferred);
+    do_row_bind_u64(&binder, item->temp_time);
+    do_row_bind_u64(&binder, (uint64_t)item->row_id);
+    do_row_bind_text(&binder, item->temp_path);
+    return do_queue_run_locked(db, DO_VERB_RECORD_RECEIVED, binder.code);
+}
+
+HRESULT do_queue_db_record_received(
+    struct do_queue_db *db, const struct do_queue_received *items, size_t count)
+{
     HRESULT hr;
 
     do_mutex_lock(&db->lock);
-    binder = bind_locked(db, FIND_FILE);
-    do_row_bind_u64(&binder, (uint64_t)row_id);
-    hr = set_values_locked(db, &file_values_table, binder.code, settings, count);
+    if (SUCCEEDED(hr = do_queue_begin_locked(db, DO_VERB_BEGIN)))
+    {
+        for (size_t i = 0; i < count && SUCCEEDED(hr); i++)
+            hr = record_received_locked(db, &items[i]);
+        hr = do_queue_end_transaction_locked(db, hr);
+    }
     do_mutex_unlock(&db->lock);
-    return hr;
-}
-
-HRESULT do_queue_db_record_received(struct do_queue_db *db, int64_t row_id, const char *temp_path,
-    const struct do_range_set *received, bool transferred)
-{
-    struct do_row_binder binder;
-    HRESULT hr;
-
-    do_mutex_lock(&db->lock);
-    binder = bind_locked(db, RECORD_RECEIVED);
-    do_row_bind_ranges(&binder, received->ranges, received->count);
-    do_row_bind_u64(&binder, transferred);
-    do_row_bind_u64(&binder, (uint64_t)row_id);
-    do_row_bind_text(&binder, temp_path);
-    hr = run_locked(db, RECORD_RECEIVED, binder.code);
-    do_mutex_unlock(&db->lock);
-    return hr;
-}
-
-static void destroy_loaded(struct loaded_job *loaded)
-{
-    if (!loaded)
-        return;
-    for (size_t i = 0; i < loaded->file_count; i++)
-        do_file_record_finish(&loaded->files[i]);
-    do_free(loaded->files);
-    do_job_record_finish(&loaded->job);
-    do_free(loaded);
-}
-
-/* Room for one more file; NULL when out of memory. */
-static struct do_file_record *append_file(struct loaded_job *loaded)
-{
-    if (loaded->file_count == loaded->file_capacity)
-    {
-        size_t capacity = loaded->file_capacity ? loaded->file_capacity * 2 : 4;
-        struct do_file_record *grown = do_realloc_array(loaded->files, capacity, sizeof(*grown));
-
-        if (!grown)
-            return NULL;
-        loaded->files = grown;
-        loaded->file_capacity = capacity;
-    }
-    do_file_record_init(&loaded->files[loaded->file_count]);
-    return &loaded->files[loaded->file_count++];
-}
-
-/* *broken is set, and the rest is not read, when a value makes no sense. */
-static HRESULT load_values_locked(struct do_queue_db *db, enum verb select, uint64_t row,
-    struct do_values *values, const char **broken)
-{
-    struct do_row_binder binder = bind_locked(db, select);
-    int code;
-
-    do_row_bind_u64(&binder, row);
-    if ((code = binder.code) == SQLITE_OK)
-        code = sqlite3_step(binder.statement);
-    while (code == SQLITE_ROW && !*broken)
-    {
-        struct do_row_reader reader = {binder.statement, 0, NULL, false};
-
-        do_row_read_setting(&reader, values);
-        if (reader.broken)
-        {
-            *broken = "property";
-            do_log(DO_LOG_WARN, DO_LOG_STORE, "queue database: %s of property %lld makes no sense",
-                reader.broken, (long long)sqlite3_column_int64(binder.statement, 0));
-        }
-        code = reader.no_memory ? SQLITE_NOMEM : sqlite3_step(binder.statement);
-    }
-    return end_locked(db, select, code == SQLITE_ROW ? SQLITE_DONE : code);
-}
-
-/* Reads the file in the current row of SELECT_FILES. */
-static HRESULT load_file_locked(
-    struct do_queue_db *db, struct loaded_job *loaded, const char **broken)
-{
-    struct do_row_reader reader = {db->statements[SELECT_FILES], 0, NULL, false};
-    struct do_file_record *file = append_file(loaded);
-
-    if (file)
-    {
-        file->row_id = (int64_t)do_row_read_u64(&reader);
-        do_row_read_file(&reader, file);
-    }
-    if (!file || reader.no_memory)
-        return do_queue_file_failure(SQLITE_NOMEM, verbs[SELECT_FILES].name);
-    if (reader.broken)
-    {
-        *broken = "file";
-        do_log(DO_LOG_WARN, DO_LOG_STORE, "queue database: %s of file %lld makes no sense",
-            reader.broken, (long long)file->row_id);
-        return S_OK;
-    }
-    return load_values_locked(
-        db, SELECT_FILE_VALUES, (uint64_t)file->row_id, &file->values, broken);
-}
-
-/* *broken is set, and the rest is not read, when a file or a value of it makes no sense. */
-static HRESULT load_files_locked(
-    struct do_queue_db *db, struct loaded_job *loaded, const char **broken)
-{
-    struct do_row_binder binder = bind_locked(db, SELECT_FILES);
-    int code;
-
-    do_row_bind_u64(&binder, loaded->row_id);
-    if ((code = binder.code) == SQLITE_OK)
-        code = sqlite3_step(binder.statement);
-    while (code == SQLITE_ROW && !*broken)
-    {
-        HRESULT hr;
-
-        if (FAILED(hr = load_file_locked(db, loaded, broken)))
-        {
-            (void)end_locked(db, SELECT_FILES, SQLITE_DONE);
-            return hr;
-        }
-        code = sqlite3_step(binder.statement);
-    }
-    return end_locked(db, SELECT_FILES, code == SQLITE_ROW ? SQLITE_DONE : code);
-}
-
-/*
- * Adds the job in the current row of SELECT_JOBS to jobs, if it has no living owner and makes
- * sense. A job with a broken file or property is left out as a whole: without that file it could
- * end as complete, without that property it could do what its client forbade.
- */
-static HRESULT load_job_locked(struct do_queue_db *db, struct do_process self, struct do_list *jobs)
-{
-    struct do_row_reader reader = {db->statements[SELECT_JOBS], 0, NULL, false};
-    struct loaded_job *loaded = NULL;
-    struct do_process owner;
-    const char *broken = NULL;
-    HRESULT hr = S_OK;
-
-    owner.id = do_row_read_u64(&reader);
-    owner.start = do_row_read_u64(&reader);
-    /* Our own are left from an engine that could not give them back. */
-    if (!reader.broken && (owner.id != self.id || owner.start != self.start) &&
-        do_process_is_alive(owner))
-        return S_OK;
-    if (!(loaded = do_alloc(sizeof(*loaded))))
-        return do_queue_file_failure(SQLITE_NOMEM, verbs[SELECT_JOBS].name);
-    do_job_record_init(&loaded->job);
-    loaded->job.owner = owner;
-    loaded->row_id = do_row_read_u64(&reader);
-    do_row_read_guid(&reader, &loaded->job.id);
-    loaded->job.kind = do_row_read_kind(&reader);
-    do_row_read_job(&reader, &loaded->job);
-    if (reader.no_memory)
-    {
-        hr = do_queue_file_failure(SQLITE_NOMEM, verbs[SELECT_JOBS].name);
-        goto done;
-    }
-    broken = reader.broken;
-    if (!broken && (FAILED(hr = load_values_locked(db, SELECT_JOB_VALUES, loaded->row_id,
-                               &loaded->job.values, &broken)) ||
-                       FAILED(hr = load_files_locked(db, loaded, &broken))))
-        goto done;
-    if (!broken && loaded->job.error_file != UINT32_MAX &&
-        loaded->job.error_file >= loaded->file_count)
-        broken = "error_file";
-    if (broken)
-    {
-        do_log(DO_LOG_WARN, DO_LOG_STORE, "queue database: job in row %llu is skipped: broken %s",
-            (unsigned long long)loaded->row_id, broken);
-        goto done;
-    }
-    do_list_add_tail(jobs, &loaded->link);
-    loaded = NULL;
-
-done:
-    destroy_loaded(loaded);
-    return hr;
-}
-
-static HRESULT load_orphans_locked(
-    struct do_queue_db *db, struct do_process self, struct do_list *jobs)
-{
-    sqlite3_stmt *statement = db->statements[SELECT_JOBS];
-    int code = sqlite3_step(statement);
-
-    while (code == SQLITE_ROW)
-    {
-        HRESULT hr;
-
-        if (FAILED(hr = load_job_locked(db, self, jobs)))
-        {
-            (void)end_locked(db, SELECT_JOBS, SQLITE_DONE);
-            return hr;
-        }
-        code = sqlite3_step(statement);
-    }
-    return end_locked(db, SELECT_JOBS, code);
-}
-
-static HRESULT claim_locked(struct do_queue_db *db, struct do_list *jobs, struct do_process self)
-{
-    DO_LIST_FOR_EACH (link, jobs)
-    {
-        struct loaded_job *loaded = DO_LIST_ENTRY(link, struct loaded_job, link);
-        struct do_row_binder binder = bind_locked(db, SET_OWNER);
-        HRESULT hr;
-
-        do_row_bind_u64(&binder, self.id);
-        do_row_bind_u64(&binder, self.start);
-        do_row_bind_u64(&binder, loaded->row_id);
-        if (FAILED(hr = run_locked(db, SET_OWNER, binder.code)))
-            return hr;
-    }
-    return S_OK;
-}
-
-static HRESULT adopt_locked(struct do_queue_db *db, struct do_process self, struct do_list *jobs)
-{
-    HRESULT hr;
-
-    if (FAILED(hr = begin_locked(db)))
-        return hr;
-    if (SUCCEEDED(hr = load_orphans_locked(db, self, jobs)))
-        hr = claim_locked(db, jobs, self);
-    return end_transaction_locked(db, hr);
-}
-
-HRESULT do_queue_db_adopt(
-    struct do_queue_db *db, struct do_process self, do_queue_db_job_fn function, void *ctx)
-{
-    struct do_list jobs;
-    HRESULT hr;
-
-    do_list_init(&jobs);
-    do_mutex_lock(&db->lock);
-    hr = adopt_locked(db, self, &jobs);
-    do_mutex_unlock(&db->lock);
-
-    while (!do_list_is_empty(&jobs))
-    {
-        struct loaded_job *loaded = DO_LIST_ENTRY(do_list_pop(&jobs), struct loaded_job, link);
-
-        if (SUCCEEDED(hr))
-            hr = function(ctx, &loaded->job, loaded->files, loaded->file_count);
-        destroy_loaded(loaded);
-    }
     return hr;
 }
 
@@ -661,10 +549,62 @@ HRESULT do_queue_db_disown(struct do_queue_db *db, struct do_process self)
     HRESULT hr;
 
     do_mutex_lock(&db->lock);
-    binder = bind_locked(db, DISOWN);
+    binder = do_queue_bind_locked(db, DO_VERB_DISOWN);
     do_row_bind_u64(&binder, self.id);
     do_row_bind_u64(&binder, self.start);
-    hr = run_locked(db, DISOWN, binder.code);
+    do_row_bind_u64(&binder, DO_STORED_LASTING);
+    hr = do_queue_run_locked(db, DO_VERB_DISOWN, binder.code);
     do_mutex_unlock(&db->lock);
     return hr;
+}
+
+/* Statements that put one process, and then say which job of which owner. */
+static HRESULT set_process(struct do_queue_db *db, enum do_queue_verb verb,
+    struct do_process process, const struct do_guid *id, const struct do_process *owner)
+{
+    struct do_row_binder binder;
+    HRESULT hr;
+
+    do_mutex_lock(&db->lock);
+    binder = do_queue_bind_locked(db, verb);
+    do_row_bind_u64(&binder, process.id);
+    do_row_bind_u64(&binder, process.start);
+    do_row_bind_guid(&binder, id);
+    if (owner)
+    {
+        do_row_bind_u64(&binder, owner->id);
+        do_row_bind_u64(&binder, owner->start);
+    }
+    hr = do_queue_change_row_locked(db, verb, binder.code);
+    do_mutex_unlock(&db->lock);
+    return hr;
+}
+
+HRESULT do_queue_db_want_job(
+    struct do_queue_db *db, const struct do_guid *id, struct do_process self)
+{
+    return set_process(db, DO_VERB_WANT, self, id, NULL);
+}
+
+HRESULT do_queue_db_unwant_job(
+    struct do_queue_db *db, const struct do_guid *id, struct do_process by)
+{
+    return set_process(db, DO_VERB_UNWANT, by, id, NULL);
+}
+
+HRESULT do_queue_db_hand_over(
+    struct do_queue_db *db, const struct do_guid *id, struct do_process self, struct do_process to)
+{
+    return set_process(db, DO_VERB_HAND_OVER, to, id, &self);
+}
+
+bool do_queue_db_has_trash(struct do_queue_db *db)
+{
+    int64_t row;
+    HRESULT hr;
+
+    do_mutex_lock(&db->lock);
+    hr = do_queue_find_row_locked(db, DO_VERB_FIND_TRASH, SQLITE_OK, &row);
+    do_mutex_unlock(&db->lock);
+    return SUCCEEDED(hr);
 }

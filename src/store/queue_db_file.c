@@ -75,6 +75,14 @@ static const char *const migrations[] = {
     "id INTEGER NOT NULL, "
     "value ANY NOT NULL, "
     "PRIMARY KEY (file, id)) STRICT, WITHOUT ROWID;",
+    /* Files that no row names any more and that are not deleted yet. */
+    "CREATE TABLE trash ("
+    "path TEXT PRIMARY KEY NOT NULL, "
+    "target TEXT) STRICT, WITHOUT ROWID;"
+    "ALTER TABLE jobs ADD COLUMN intent INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE jobs ADD COLUMN wanted_by_id INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE jobs ADD COLUMN wanted_by_start INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE files ADD COLUMN temp_time INTEGER NOT NULL DEFAULT 0;",
 };
 
 #define SCHEMA_VERSION ((int64_t)DO_COUNT_OF(migrations))
@@ -115,9 +123,15 @@ HRESULT do_queue_file_failure(int code, const char *what)
     return hr;
 }
 
+/* Our SQL is right: it is the file that cannot be read, such as one with an unknown format. */
+static int blame_file(int code)
+{
+    return code == SQLITE_ERROR ? SQLITE_CORRUPT : code;
+}
+
 static HRESULT execute(sqlite3 *connection, const char *sql, const char *what)
 {
-    int code = sqlite3_exec(connection, sql, NULL, NULL, NULL);
+    int code = blame_file(sqlite3_exec(connection, sql, NULL, NULL, NULL));
 
     return code == SQLITE_OK ? S_OK : do_queue_file_failure(code, what);
 }
@@ -134,7 +148,8 @@ static HRESULT query_number(sqlite3 *connection, const char *sql, int64_t *value
     if (code == SQLITE_ROW)
         *value = sqlite3_column_int64(statement, 0);
     (void)sqlite3_finalize(statement);
-    return code == SQLITE_ROW ? S_OK : do_queue_file_failure(code, "read the file's header");
+    return code == SQLITE_ROW ? S_OK
+                              : do_queue_file_failure(blame_file(code), "read the file's header");
 }
 
 /* SQLite would create the file for all to read; do_file_create makes it private. */

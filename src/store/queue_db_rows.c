@@ -18,6 +18,7 @@
 #define LAST_ERROR_CONTEXT 8U
 
 #define LAST_KIND ((uint32_t)DO_JOB_KIND_DOWNLOAD)
+#define LAST_INTENT ((uint32_t)DO_INTENT_COMPLETE)
 
 #define RANGE_BYTES 16U
 
@@ -153,6 +154,7 @@ void do_row_bind_job(struct do_row_binder *binder, const struct do_job_record *j
     do_row_bind_u64(binder, job->error_context);
     do_row_bind_u64(binder, job->error_file);
     do_row_bind_u64(binder, job->error_count);
+    do_row_bind_u64(binder, job->intent);
 }
 
 void do_row_bind_file(struct do_row_binder *binder, const struct do_file_record *file)
@@ -404,6 +406,7 @@ void do_row_read_job(struct do_row_reader *reader, struct do_job_record *job)
     job->error_context = read_u32(reader, LAST_ERROR_CONTEXT);
     job->error_file = read_u32(reader, UINT32_MAX);
     job->error_count = read_u32(reader, UINT32_MAX);
+    job->intent = read_u32(reader, LAST_INTENT);
 }
 
 void do_row_read_file(struct do_row_reader *reader, struct do_file_record *file)

@@ -18,19 +18,26 @@
 #define DO_JOB_COLUMNS                                                                             \
     "display_name, description, priority, state, notify_flags, min_retry_delay_s, "                \
     "no_progress_timeout_set, no_progress_timeout_s, creation_time, modification_time, "           \
-    "completion_time, error, error_context, error_file, error_count"
-#define DO_JOB_VALUES "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+    "completion_time, error, error_context, error_file, error_count, intent"
+#define DO_JOB_VALUES "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
+
+/* What is read of a job. */
+#define DO_OWNED_JOB_COLUMNS "owner_id, owner_start, row_id, id, kind, " DO_JOB_COLUMNS
 
 #define DO_FILE_COLUMNS                                                                            \
     "content_id, url, local_path, temp_path, etag, last_modified, expected_size, remote_size, "    \
     "ranges, received, transferred, saved"
 #define DO_FILE_VALUES "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?"
 
-/* What was received is recorded by itself: it changes here only together with the temporary file.
+/*
+ * What was received is recorded by itself, once it is on disk: it changes here only together with
+ * the temporary file, whose time it goes with. That it is all can be taken back, and is so in a
+ * file that was saved.
  */
 #define DO_FILE_NEW_VALUES                                                                         \
     "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, CASE WHEN temp_path IS ?4 THEN received ELSE ?10 END, "   \
-    "?11, ?12"
+    "CASE WHEN temp_path IS ?4 AND NOT ?12 THEN transferred AND ?11 ELSE ?11 END, ?12, "           \
+    "CASE WHEN temp_path IS ?4 THEN temp_time ELSE 0 END"
 
 /** Binds values from left to right; the first failure stays and makes the rest do nothing. */
 struct do_row_binder
