@@ -78,6 +78,10 @@ static void parse_content_range(struct do_http_head *head, struct cursor value)
     uint64_t total = DO_SIZE_UNKNOWN;
 
     head->has_content_range = false;
+    /* Of two nobody knows which one counts. */
+    if (head->saw_content_range)
+        return;
+    head->saw_content_range = true;
     if (!skip_word_nocase(&value, "bytes"))
         return;
     skip_blanks(&value);
@@ -200,27 +204,61 @@ static bool is_name(struct cursor name, const char *word)
     return skip_word_nocase(&name, word) && name.at == name.end;
 }
 
-static HRESULT parse_field(struct do_http_head *head, struct cursor name, struct cursor value)
+static uint64_t read_date(struct cursor value)
+{
+    char text[32];
+
+    copy_value(text, sizeof(text), value);
+    return do_http_date_to_filetime(text);
+}
+
+/* A date is as far away as the server's own clock says: ours may be wrong. RFC 9110 10.2.3 */
+static void settle_retry_date(struct do_http_head *head)
+{
+    uint64_t seconds = 0;
+
+    if (!head->retry_at || !head->date)
+        return;
+    if (head->retry_at > head->date)
+        seconds = (head->retry_at - head->date) / 10000000;
+    head->has_retry_after = true;
+    head->retry_after_s = seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX;
+}
+
+static void parse_retry_after(struct do_http_head *head, struct cursor value)
 {
     uint64_t number;
 
+    head->retry_at = read_date(value);
+    head->has_retry_after = read_number(&value, &number) && number <= UINT32_MAX;
+    head->retry_after_s = head->has_retry_after ? (uint32_t)number : 0;
+    settle_retry_date(head);
+}
+
+static HRESULT parse_field(struct do_http_head *head, struct cursor name, struct cursor value)
+{
     if (is_name(name, "content-length"))
         return parse_content_length(head, value);
     if (is_name(name, "content-range"))
         parse_content_range(head, value);
     else if (is_name(name, "content-type"))
-        head->is_multipart = skip_word_nocase(&value, "multipart/byteranges");
+    {
+        head->is_multipart |= skip_word_nocase(&value, "multipart/byteranges");
+        head->is_page |= skip_word_nocase(&value, "text/html");
+    }
     else if (is_name(name, "content-encoding"))
-        head->is_coded = value.at < value.end && !is_name(value, "identity");
+        head->is_coded |= value.at < value.end && !is_name(value, "identity");
     else if (is_name(name, "etag"))
         copy_value(head->etag, sizeof(head->etag), value);
     else if (is_name(name, "last-modified"))
         copy_value(head->last_modified, sizeof(head->last_modified), value);
-    else if (is_name(name, "retry-after"))
+    else if (is_name(name, "date"))
     {
-        head->has_retry_after = read_number(&value, &number) && number <= UINT32_MAX;
-        head->retry_after_s = head->has_retry_after ? (uint32_t)number : 0;
+        head->date = read_date(value);
+        settle_retry_date(head);
     }
+    else if (is_name(name, "retry-after"))
+        parse_retry_after(head, value);
     return S_OK;
 }
 
@@ -228,11 +266,13 @@ static HRESULT parse_field(struct do_http_head *head, struct cursor name, struct
 static void begin_head(struct do_http_head *head, struct cursor line)
 {
     struct do_buf text = head->text;
+    uint64_t received = head->received;
     uint64_t status = 0;
 
     do_buf_clear(&text);
     do_http_head_init(head);
     head->text = text;
+    head->received = received;
     while (line.at < line.end && *line.at != ' ')
         line.at++;
     skip_blanks(&line);
@@ -248,14 +288,20 @@ HRESULT do_http_head_add_line(struct do_http_head *head, const char *line, size_
 
     while (name.end > name.at && (name.end[-1] == '\r' || name.end[-1] == '\n'))
         name.end--;
+    /* Each may be short, and there may be no end of them. */
+    if ((head->received += length) > DO_HTTP_HEADS_LIMIT)
+        return DO_HR_NET_INVALID_SERVER_RESPONSE;
     value = name;
     if (skip_word_nocase(&value, "HTTP/"))
         begin_head(head, value);
+    else if (head->is_complete)
+        return S_OK; /* a trailer, which must not be taken for the head's: RFC 9110 6.5.1 */
     too_long = (size_t)(name.end - name.at) + 2 > DO_HTTP_HEAD_LIMIT - head->text.length;
     do_buf_append(&head->text, name.at, (size_t)(name.end - name.at));
     do_buf_append(&head->text, "\r\n", 2);
     if (head->text.failed)
         return too_long ? DO_HR_NET_INVALID_SERVER_RESPONSE : E_OUTOFMEMORY;
+    head->is_complete = name.at == name.end;
 
     value = name;
     while (value.at < value.end && *value.at != ':')
@@ -331,12 +377,25 @@ static enum do_head_verdict judge_partial(const struct do_http_head *head,
     return DO_HEAD_ACCEPT;
 }
 
+/*
+ * A page without a validator in place of an object that had one is no other version of it, but the
+ * word of somebody on the way: the log-in page of a network, a proxy's or a server's excuse.
+ */
+static bool is_foreign_page(const struct do_http_head *head, const struct do_validators *known)
+{
+    return head->is_page && !head->etag[0] && !head->last_modified[0] &&
+           (known->etag[0] || known->last_modified[0]);
+}
+
 /* 200 OK: the whole object, which is right only for who asked for all of it from the start. */
 static enum do_head_verdict judge_whole(const struct do_http_head *head,
     const struct do_head_question *question, struct do_head_answer *answer, HRESULT *hr)
 {
     uint64_t size = head->has_content_length ? head->content_length : DO_SIZE_UNKNOWN;
 
+    *hr = DO_HR_NET_INVALID_SERVER_RESPONSE;
+    if (question->has_data && is_foreign_page(head, &question->known))
+        return DO_HEAD_REFUSE;
     *hr = DO_E_INSUFFICIENT_RANGE_SUPPORT;
     if (question->has_data)
         return DO_HEAD_CHANGED;
@@ -352,11 +411,26 @@ static enum do_head_verdict judge_whole(const struct do_http_head *head,
     return DO_HEAD_ACCEPT;
 }
 
+bool do_http_head_is_other_object(
+    const struct do_http_head *head, const struct do_validators *known)
+{
+    return is_other_object(head, known,
+        head->status == 206        ? head->range_total
+        : head->has_content_length ? head->content_length
+                                   : DO_SIZE_UNKNOWN);
+}
+
 enum do_head_verdict do_http_head_judge(const struct do_http_head *head,
     const struct do_head_question *question, struct do_head_answer *answer, HRESULT *hr)
 {
     answer->length = DO_SIZE_UNKNOWN;
     answer->object_size = DO_SIZE_UNKNOWN;
+    if (head->status && !head->is_complete)
+    {
+        /* The connection ended within the head; what it would have said is not known. */
+        *hr = DO_HR_NET_CONNECTION_ABORTED;
+        return DO_HEAD_REFUSE;
+    }
     if (head->is_coded && (head->status == 200 || head->status == 206))
     {
         /* We asked for identity; the closest status says that the server does not have it. */

@@ -49,6 +49,11 @@ HRESULT do_plan_check_ranges(const struct do_range *ranges, size_t count, uint64
     return hr;
 }
 
+bool do_plan_is_whole(const struct do_range *ranges, size_t count)
+{
+    return !count || (count == 1 && !ranges[0].begin && ranges[0].end == DO_SIZE_UNKNOWN);
+}
+
 /* Lays the segments down one after the other, as far as their lengths are known. */
 static void place(struct do_plan *plan)
 {
@@ -70,7 +75,7 @@ static void place(struct do_plan *plan)
 HRESULT do_plan_init(struct do_plan *plan, const struct do_range *ranges, size_t count)
 {
     memset(plan, 0, sizeof(*plan));
-    plan->is_whole = !count;
+    plan->is_whole = do_plan_is_whole(ranges, count);
     plan->count = count ? count : 1;
     if (!(plan->segments = do_alloc_array(plan->count, sizeof(*plan->segments))))
         return E_OUTOFMEMORY;

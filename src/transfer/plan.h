@@ -44,7 +44,10 @@ struct do_fetch
  */
 HRESULT do_plan_check_ranges(const struct do_range *ranges, size_t count, uint64_t size);
 
-/** A plan for ranges in the order given; count 0 is the whole object. */
+/** Whether ranges are the whole object: none at all, or one from 0 to its end. */
+bool do_plan_is_whole(const struct do_range *ranges, size_t count);
+
+/** A plan for ranges in the order given. */
 HRESULT do_plan_init(struct do_plan *plan, const struct do_range *ranges, size_t count);
 void do_plan_finish(struct do_plan *plan);
 

@@ -38,4 +38,23 @@ void do_proxy_settings_finish(struct do_proxy_settings *settings);
 /** S_FALSE: the system has no settings of its own, libcurl's environment variables are them. */
 HRESULT do_proxy_get_user_settings(struct do_proxy_settings *settings);
 
+/** The user's automatic configuration: a script (PAC) that is asked for each URL. */
+struct do_proxy_script
+{
+    bool is_detected; /* the network names it (WPAD) */
+    char *url;        /* do_alloc'ed; NULL without one */
+};
+
+void do_proxy_script_finish(struct do_proxy_script *script);
+
+/** S_FALSE: there is none. Does not use the network. */
+HRESULT do_proxy_get_user_script(struct do_proxy_script *script);
+
+/**
+ * What the script says about url: a list and a bypass list, no list for no proxy. Fetches the
+ * script, and may block for minutes. Fails when there is no script, or none that works.
+ */
+HRESULT do_proxy_ask_script(
+    const struct do_proxy_script *script, const char *url, struct do_proxy_settings *settings);
+
 #endif

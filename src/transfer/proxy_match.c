@@ -223,3 +223,9 @@ void do_proxy_settings_finish(struct do_proxy_settings *settings)
     settings->list = NULL;
     settings->bypass = NULL;
 }
+
+void do_proxy_script_finish(struct do_proxy_script *script)
+{
+    do_free(script->url);
+    script->url = NULL;
+}

@@ -1,16 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One thread, a list of recordings under a leaf lock, one flush at a time. The flush and the
- * database call run without the lock; only the thread ever frees a recording.
+ * One thread, a list of recordings under a leaf lock, one flush at a time. The flushes and the
+ * database call run without the lock; only the thread ever frees a recording. What is due together
+ * is recorded in one transaction, so that many small files do not wait for one flush of the
+ * database each.
  */
 #include "transfer/recorder.h"
 
 #include "base/alloc.h"
+#include "base/crash_point.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "plat/plat.h"
 
-#define PERIOD_MS 1000U
+/* With a look of others at the database (engine.h) a second altogether. */
+#define PERIOD_MS 750U
+
+/* So many files at most are flushed and then recorded in one transaction. */
+#define BATCH 32U
 
 struct do_recording
 {
@@ -23,6 +30,17 @@ struct do_recording
     bool closes;
     bool transferred;
     uint64_t due_ms;
+};
+
+/* What is to be done with a recording now; the thread's own. */
+struct turn
+{
+    struct do_recording *recording;
+    bool ended;
+    bool closes;
+    bool transferred;
+    uint64_t temp_time; /* of the file, when nobody writes to it any more */
+    struct do_range_set durable;
 };
 
 struct do_recorder
@@ -38,82 +56,136 @@ struct do_recorder
     bool quit;
 };
 
-/* Flush, then record. The set is the thread's own scratch. */
-static void record(
-    struct do_recorder *recorder, const struct do_recording *recording, bool transferred)
+static void complain(const struct do_recording *recording, HRESULT hr)
 {
-    struct do_range_set durable;
+    do_log(DO_LOG_WARN, DO_LOG_STORE, "progress of %s is not recorded: 0x%08x",
+        do_part_file_path(recording->part), (unsigned int)hr);
+}
+
+/* Flushes a file. Whether there is something to record. */
+static bool flush(struct turn *turn)
+{
     bool changed;
     HRESULT hr;
 
-    do_range_set_init(&durable);
-    if (SUCCEEDED(hr = do_part_file_flush(recording->part, &durable, &changed)) &&
-        (changed || transferred) &&
-        FAILED(hr = do_queue_db_record_received(recorder->db, recording->row_id,
-                   do_part_file_path(recording->part), &durable, transferred)))
-        do_part_file_mark_dirty(recording->part);
-    if (FAILED(hr))
-        do_log(DO_LOG_WARN, DO_LOG_STORE, "progress of %s is not recorded: 0x%08x",
-            do_part_file_path(recording->part), (unsigned int)hr);
-    do_range_set_finish(&durable);
+    if (turn->ended && !turn->closes)
+        return false;
+    if (turn->ended)
+        turn->temp_time = do_part_file_settle(turn->recording->part);
+    if (FAILED(hr = do_part_file_flush(turn->recording->part, &turn->durable, &changed)))
+    {
+        complain(turn->recording, hr);
+        return false;
+    }
+    return changed || turn->transferred;
 }
 
-/* The next recording whose time has come; *wait_ms until the earliest when there is none. */
-static struct do_recording *next_due_locked(struct do_recorder *recorder, uint32_t *wait_ms)
+/* Flush, then record: all the files of some turns at once. */
+static void record(struct do_recorder *recorder, struct turn *turns, size_t count)
+{
+    struct do_queue_received items[BATCH];
+    struct do_recording *recorded[BATCH];
+    size_t item_count = 0;
+    HRESULT hr;
+
+    for (size_t i = 0; i < count; i++)
+    {
+        struct do_recording *recording = turns[i].recording;
+
+        if (!flush(&turns[i]))
+            continue;
+        recorded[item_count] = recording;
+        items[item_count++] =
+            (struct do_queue_received){recording->row_id, do_part_file_path(recording->part),
+                &turns[i].durable, turns[i].transferred, turns[i].temp_time};
+    }
+    if (!item_count)
+        return;
+    if (SUCCEEDED(hr = do_queue_db_record_received(recorder->db, items, item_count)))
+    {
+        DO_CRASH_POINT("recorded");
+        return;
+    }
+    for (size_t i = 0; i < item_count; i++)
+    {
+        do_part_file_mark_dirty(recorded[i]->part);
+        complain(recorded[i], hr);
+    }
+}
+
+/* The recordings whose time has come; *wait_ms until the earliest when there is none. */
+static size_t take_due_locked(struct do_recorder *recorder, struct turn *turns, uint32_t *wait_ms)
 {
     uint64_t now_ms = do_clock_ms();
+    size_t count = 0;
 
     *wait_ms = UINT32_MAX;
     DO_LIST_FOR_EACH (link, &recorder->recordings)
     {
         struct do_recording *recording = DO_LIST_ENTRY(link, struct do_recording, link);
 
+        if (count == BATCH)
+            break;
         if (recording->ended || recording->due_ms <= now_ms)
-            return recording;
-        if (recording->due_ms - now_ms < *wait_ms)
+        {
+            turns[count].recording = recording;
+            turns[count].ended = recording->ended;
+            turns[count].closes = recording->closes;
+            turns[count].transferred = recording->transferred;
+            turns[count].temp_time = 0;
+            do_range_set_init(&turns[count++].durable);
+        }
+        else if (recording->due_ms - now_ms < *wait_ms)
             *wait_ms = (uint32_t)(recording->due_ms - now_ms);
     }
-    return NULL;
+    return count;
 }
 
-/* One turn of work on a recording; the lock is released meanwhile. */
-static void work_locked(struct do_recorder *recorder, struct do_recording *recording)
+/* After the work of a turn. */
+static void end_turn_locked(struct do_recorder *recorder, const struct turn *turn)
 {
-    bool ended = recording->ended;
-    bool closes = recording->closes;
-    bool transferred = recording->transferred;
+    turn->recording->due_ms = do_clock_ms() + PERIOD_MS;
+    if (!turn->ended)
+        return;
+    do_list_remove(&turn->recording->link);
+    do_cond_broadcast(&recorder->finished);
+    do_free(turn->recording);
+}
 
+/* The lock is released meanwhile. */
+static void work_locked(struct do_recorder *recorder, struct turn *turns, size_t count)
+{
     do_mutex_unlock(&recorder->lock);
-    if (!ended || closes)
-        record(recorder, recording, transferred);
-    if (ended && closes)
-        do_part_file_close(recording->part);
-    /* Before do_recorder_drain returns: its caller may want the last reference to delete the file.
-     */
-    if (ended)
-        do_part_file_release(recording->part);
-    do_mutex_lock(&recorder->lock);
-    recording->due_ms = do_clock_ms() + PERIOD_MS;
-    if (ended)
+    record(recorder, turns, count);
+    for (size_t i = 0; i < count; i++)
     {
-        do_list_remove(&recording->link);
-        do_cond_broadcast(&recorder->finished);
-        do_free(recording);
+        do_range_set_finish(&turns[i].durable);
+        if (!turns[i].ended)
+            continue;
+        if (turns[i].closes)
+            do_part_file_close(turns[i].recording->part);
+        /* Before do_recorder_drain returns: its caller may want the last reference to delete the
+         * file. */
+        do_part_file_release(turns[i].recording->part);
     }
+    do_mutex_lock(&recorder->lock);
+    for (size_t i = 0; i < count; i++)
+        end_turn_locked(recorder, &turns[i]);
 }
 
 static void recorder_main(void *ctx)
 {
     struct do_recorder *recorder = ctx;
+    struct turn turns[BATCH];
 
     do_mutex_lock(&recorder->lock);
     for (;;)
     {
-        struct do_recording *recording;
         uint32_t wait_ms;
+        size_t count = take_due_locked(recorder, turns, &wait_ms);
 
-        if ((recording = next_due_locked(recorder, &wait_ms)))
-            work_locked(recorder, recording);
+        if (count)
+            work_locked(recorder, turns, count);
         else if (recorder->quit)
             break;
         else if (wait_ms == UINT32_MAX)
@@ -193,20 +265,20 @@ void do_recorder_end(
     do_mutex_unlock(&recorder->lock);
 }
 
-static bool is_watched_locked(const struct do_recorder *recorder, const struct do_part_file *part)
+static bool is_watched_locked(const struct do_recorder *recorder, int64_t row_id)
 {
     DO_LIST_FOR_EACH (link, &recorder->recordings)
     {
-        if (DO_LIST_ENTRY(link, struct do_recording, link)->part == part)
+        if (DO_LIST_ENTRY(link, struct do_recording, link)->row_id == row_id)
             return true;
     }
     return false;
 }
 
-void do_recorder_drain(struct do_recorder *recorder, struct do_part_file *part)
+void do_recorder_drain(struct do_recorder *recorder, int64_t row_id)
 {
     do_mutex_lock(&recorder->lock);
-    while (is_watched_locked(recorder, part))
+    while (is_watched_locked(recorder, row_id))
         do_cond_wait(&recorder->finished, &recorder->lock);
     do_mutex_unlock(&recorder->lock);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The recorder thread: once a second it flushes each file that was written to and then records in
+ * The recorder thread: every 750 ms it flushes each file that was written to and then records in
  * the database which bytes are safe. Flush before record: the database never claims a byte that is
  * not on disk, and a slow flush delays neither the wire nor the writer.
  */
@@ -38,7 +38,10 @@ HRESULT do_recorder_begin(struct do_recorder *recorder, struct do_part_file *par
 void do_recorder_end(
     struct do_recorder *recorder, struct do_recording *recording, bool closes, bool transferred);
 
-/** Waits until the recorder has nothing more to do with part. Never called on the loop. */
-void do_recorder_drain(struct do_recorder *recorder, struct do_part_file *part);
+/**
+ * Waits until the recorder has nothing more to do with the file of row_id, and holds none of the
+ * temporary files that it has had. Never called on the loop.
+ */
+void do_recorder_drain(struct do_recorder *recorder, int64_t row_id);
 
 #endif

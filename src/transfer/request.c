@@ -22,6 +22,14 @@
 /* The body of a redirection or a challenge may be so long; it is read to keep the connection. */
 #define DROPPED_BYTES_LIMIT (1U << 20)
 
+/* Challenges within one hop, which libcurl answers by itself: the second message of NTLM or of
+ * Negotiate, a nonce that is stale, each from a proxy and a server. Beyond that somebody plays. */
+#define MAX_CHALLENGES 8U
+
+/* Certificates of one hop that are looked into: each connection may meet another server of a farm.
+ */
+#define MAX_REVOCATION_CHECKS 4U
+
 static const struct
 {
     CURLcode code;
@@ -40,7 +48,7 @@ static const struct
     {CURLE_PARTIAL_FILE, DO_HR_NET_CONNECTION_ABORTED},
     {CURLE_WEIRD_SERVER_REPLY, DO_HR_NET_INVALID_SERVER_RESPONSE},
     {CURLE_UNSUPPORTED_PROTOCOL, DO_HR_NET_INVALID_SERVER_RESPONSE},
-    {CURLE_SSL_CONNECT_ERROR, DO_HR_NET_SECURE_FAILURE},
+    {CURLE_BAD_CONTENT_ENCODING, DO_HR_NET_INVALID_SERVER_RESPONSE},
     {CURLE_PEER_FAILED_VERIFICATION, DO_E_HTTP_CERT_VALIDATION},
     {CURLE_SSL_INVALIDCERTSTATUS, DO_E_HTTP_CERT_VALIDATION},
     {CURLE_SSL_CERTPROBLEM, DO_HR_NET_CLIENT_CERT_NEEDED},
@@ -72,6 +80,17 @@ static HRESULT hr_of(const struct do_request *request, CURLcode code)
         return request->tls.verdict;
     if (tunnel_status)
         return do_hr_from_http_status(tunnel_status);
+    /* A head that was cut off says nothing, and one field that libcurl will not hold is too long.
+     */
+    if (request->head.status && !request->head.is_complete)
+    {
+        if (code == CURLE_OK)
+            return DO_HR_NET_CONNECTION_ABORTED;
+        if (code == CURLE_OUT_OF_MEMORY)
+            return DO_HR_NET_INVALID_SERVER_RESPONSE;
+    }
+    if (code == CURLE_SSL_CONNECT_ERROR)
+        return do_tls_failure(&request->tls);
     /* The scheme was chosen because of a challenge, and then could not be spoken. */
     if (code == CURLE_AUTH_ERROR || code == CURLE_LOGIN_DENIED)
         return do_hr_from_http_status(
@@ -84,15 +103,36 @@ static HRESULT hr_of(const struct do_request *request, CURLcode code)
     return DO_HR_NET_CONNECTION_ABORTED;
 }
 
+static bool is_challenge(const struct do_request *request)
+{
+    return request->head.status == 401 || request->head.status == 407;
+}
+
+/* The end of a head. */
+static bool is_empty_line(const char *line, size_t length)
+{
+    return length && (line[0] == '\r' || line[0] == '\n');
+}
+
 static size_t on_curl_header(char *line, size_t size, size_t count, void *ctx)
 {
     struct do_request *request = ctx;
+    size_t length = size * count;
 
     /* A refusal is final: neither trailers nor later bytes may follow it. */
     if (FAILED(request->verdict))
         return 0;
-    request->verdict = do_http_head_add_line(&request->head, line, size * count);
-    return SUCCEEDED(request->verdict) ? size * count : 0;
+    /* A trailer: none of them counts, whatever it looks like. */
+    if (request->head_told)
+        return length;
+    request->verdict = do_http_head_add_line(&request->head, line, length);
+    if (SUCCEEDED(request->verdict) && is_challenge(request) && is_empty_line(line, length) &&
+        ++request->challenges > MAX_CHALLENGES)
+    {
+        request->remembers_challenge = true;
+        request->verdict = do_hr_from_http_status(request->head.status);
+    }
+    return SUCCEEDED(request->verdict) ? length : 0;
 }
 
 /* The final head is known when its first byte of body arrives, or at the end without one. */
@@ -139,17 +179,57 @@ static void go_on(struct do_request *request)
     on_curl_end(request, code == CURLE_OK ? CURLE_WRITE_ERROR : code);
 }
 
-static void end_rest(void *ctx)
+static bool is_limited(const struct do_request *request)
 {
-    struct do_request *request = ctx;
+    return request->pace && request->pace->is_limited[request->rate_class];
+}
 
-    request->rests = false;
-    if (!request->running || request->paused)
+/* Whether bytes may be taken now; if not, the request is in the line of those that wait. */
+static bool has_turn(struct do_request *request)
+{
+    if (request->waits)
+        return false;
+    if (do_pace_may_read_on_loop(request->pace, request->rate_class))
+        return true;
+    request->waits = true;
+    do_pace_wait_on_loop(request->pace, request->rate_class, &request->turn_op);
+    return false;
+}
+
+/* Reads on when nothing stands against it. Stopping before a read costs nothing. */
+static void go_on_if_free(struct do_request *request)
+{
+    if (!request->running || request->paused || request->rests || request->waits ||
+        (is_limited(request) && !has_turn(request)))
         return;
     if (request->events->has_room(request->ctx, request->buffer_bytes))
         go_on(request);
     else
         request->paused = true;
+}
+
+static void end_rest(void *ctx)
+{
+    struct do_request *request = ctx;
+
+    request->rests = false;
+    go_on_if_free(request);
+}
+
+static void end_wait(void *ctx)
+{
+    struct do_request *request = ctx;
+
+    request->waits = false;
+    go_on_if_free(request);
+}
+
+static void stop_waiting(struct do_request *request)
+{
+    do_loop_cancel_on_loop(request->loop, &request->rest_op);
+    do_list_remove(&request->turn_op.link);
+    request->rests = false;
+    request->waits = false;
 }
 
 static bool is_redirect(const struct do_request *request)
@@ -165,11 +245,6 @@ static bool is_redirect(const struct do_request *request)
     default:
         return false;
     }
-}
-
-static bool is_challenge(const struct do_request *request)
-{
-    return request->head.status == 401 || request->head.status == 407;
 }
 
 /* Takes a body that nobody wants. What is too long for that makes the answer final. */
@@ -191,14 +266,22 @@ static size_t on_curl_data(char *data, size_t size, size_t count, void *ctx)
 {
     struct do_request *request = ctx;
     size_t length = size * count;
+    bool limited = is_limited(request);
     HRESULT hr;
 
     if (FAILED(request->verdict))
         return 0;
     if (is_redirect(request) || is_challenge(request))
         return drop_data(request, length);
-    if (FAILED(hr = tell_head(request)) ||
-        FAILED(hr = request->events->on_data(request->ctx, data, length)))
+    if (FAILED(hr = tell_head(request)))
+    {
+        request->verdict = hr;
+        return 0;
+    }
+    /* The rest of what was read stays with libcurl until it is this request's turn again. */
+    if (limited && !has_turn(request))
+        return CURL_WRITEFUNC_PAUSE;
+    if (FAILED(hr = request->events->on_data(request->ctx, data, length)))
     {
         request->verdict = hr;
         return 0;
@@ -208,7 +291,15 @@ static size_t on_curl_data(char *data, size_t size, size_t count, void *ctx)
         request->paused = true;
         return CURL_WRITEFUNC_PAUSE;
     }
-    rest(request, length);
+    request->body_bytes += length;
+    /* Where there is a limit libcurl is paused by what this function returns, and not by rest:
+     * after a pause from inside a callback it reads a whole buffer more, each time. */
+    if (limited)
+        do_pace_spend_on_loop(request->pace, request->rate_class, length);
+    /* After the last byte libcurl is to see the end in this very round. */
+    else if (!request->head.has_content_length ||
+             request->body_bytes < request->head.content_length)
+        rest(request, length);
     return length;
 }
 
@@ -238,8 +329,6 @@ static bool set_options(struct do_request *request)
            curl_easy_setopt(curl, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK &&
-           curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
-               (long)request->settings.connect_timeout_ms) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L) == CURLE_OK &&
            curl_easy_setopt(
                curl, CURLOPT_LOW_SPEED_TIME, (long)request->settings.stall_timeout_s) == CURLE_OK &&
@@ -248,6 +337,29 @@ static bool set_options(struct do_request *request)
            curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_curl_data) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_WRITEDATA, request) == CURLE_OK &&
            SUCCEEDED(do_tls_install(&request->tls));
+}
+
+static HRESULT send_hop(struct do_request *request)
+{
+    HRESULT hr = do_request_set_hop(request);
+
+    if (SUCCEEDED(hr))
+        hr = do_loop_add_curl_on_loop(request->loop, request->curl, on_curl_end, request);
+    request->running = SUCCEEDED(hr);
+    return hr;
+}
+
+/* A hop that waited goes on. */
+static void on_proxy_known(void *ctx)
+{
+    struct do_request *request = ctx;
+    HRESULT hr = request->proxy.hr;
+
+    request->running = false;
+    if (SUCCEEDED(hr))
+        hr = send_hop(request);
+    if (FAILED(hr))
+        request->events->on_end(request->ctx, hr);
 }
 
 static HRESULT begin_hop(struct do_request *request)
@@ -259,8 +371,10 @@ static HRESULT begin_hop(struct do_request *request)
     request->verdict = S_OK;
     request->head_told = false;
     request->paused = false;
-    request->rests = false;
+    stop_waiting(request);
     request->dropped_bytes = 0;
+    request->body_bytes = 0;
+    request->challenges = 0;
     if (request->remembers_challenge)
     {
         curl_easy_reset(request->curl);
@@ -268,11 +382,45 @@ static HRESULT begin_hop(struct do_request *request)
             return E_OUTOFMEMORY;
         request->remembers_challenge = false;
     }
-    if (FAILED(hr = do_request_set_hop(request)))
-        return hr;
-    hr = do_loop_add_curl_on_loop(request->loop, request->curl, on_curl_end, request);
-    request->running = SUCCEEDED(hr);
-    return hr;
+    if ((hr = do_request_find_proxy(request)) != S_FALSE)
+        return FAILED(hr) ? hr : send_hop(request);
+    request->running = true;
+    return S_OK;
+}
+
+/* The server's certificate is known now; what is wrong with it is the hop's end. */
+static void on_verdict(void *ctx)
+{
+    struct do_request *request = ctx;
+    HRESULT hr = request->revocation.hr;
+
+    request->running = false;
+    if (SUCCEEDED(hr))
+        hr = begin_hop(request);
+    if (FAILED(hr))
+        request->events->on_end(request->ctx, hr);
+}
+
+/*
+ * Whether the hop, which libcurl has ended before the request left, goes on: at once, or when it is
+ * known whether the server's certificate was revoked.
+ */
+static bool awaits_verdict(struct do_request *request)
+{
+    HRESULT hr;
+
+    if (!request->tls.question.key || request->revocation_checks >= MAX_REVOCATION_CHECKS)
+        return false;
+    request->revocation_checks++;
+    hr = do_revocation_ask_on_loop(
+        request->settings.revocation, &request->tls.question, &request->revocation);
+    if (hr == S_FALSE)
+        request->running = true;
+    else if (SUCCEEDED(hr))
+        hr = begin_hop(request);
+    if (FAILED(hr))
+        request->tls.verdict = hr;
+    return SUCCEEDED(hr);
 }
 
 /* The URL that the answer redirects to. S_FALSE: it names none. */
@@ -356,6 +504,7 @@ static HRESULT follow_redirect(struct do_request *request)
     curl_url_cleanup(request->url);
     request->url = target;
     request->redirects++;
+    request->revocation_checks = 0;
     /* It may ask in its turn: a nonce that was good for the last hop need not be for this one. */
     request->server_answered = false;
     request->proxy_answered = false;
@@ -438,11 +587,15 @@ static bool go_on_elsewhere(struct do_request *request, HRESULT *hr)
 static void on_curl_end(void *ctx, CURLcode code)
 {
     struct do_request *request = ctx;
-    HRESULT hr = hr_of(request, code);
-    bool is_answer = SUCCEEDED(hr) || refused_tunnel(request, code);
+    bool is_answer;
+    HRESULT hr;
 
     request->running = false;
-    do_loop_cancel_on_loop(request->loop, &request->rest_op);
+    stop_waiting(request);
+    if (awaits_verdict(request))
+        return;
+    hr = hr_of(request, code);
+    is_answer = SUCCEEDED(hr) || refused_tunnel(request, code);
     if (code == CURLE_OPERATION_TIMEDOUT)
         keep_module_for_resolver(request);
     if (is_answer && SUCCEEDED(request->verdict) && SUCCEEDED(request->tls.verdict) &&
@@ -473,6 +626,9 @@ HRESULT do_request_create(struct do_loop *loop, const struct do_request_settings
     created->settings = *settings;
     created->events = events;
     created->ctx = ctx;
+    do_proxy_wait_init(&created->proxy, on_proxy_known, created);
+    do_revocation_wait_init(&created->revocation, on_verdict, created);
+    created->tls.revocation = settings->revocation;
     do_http_head_init(&created->head);
     if (!(created->curl = curl_easy_init()))
     {
@@ -480,7 +636,9 @@ HRESULT do_request_create(struct do_loop *loop, const struct do_request_settings
         return E_OUTOFMEMORY;
     }
     created->tls.curl = created->curl;
+    created->connect_timeout_ms = settings->connect_timeout_ms;
     do_loop_op_init(&created->rest_op, end_rest, created);
+    do_loop_op_init(&created->turn_op, end_wait, created);
     if (!set_options(created))
     {
         do_request_destroy(created);
@@ -496,8 +654,11 @@ void do_request_destroy(struct do_request *request)
         return;
     if (request->running)
         do_request_abort_on_loop(request);
+    do_proxy_wait_finish_on_loop(&request->proxy);
+    do_revocation_wait_finish_on_loop(&request->revocation);
     if (request->curl)
         curl_easy_cleanup(request->curl);
+    do_tls_finish(&request->tls);
     curl_slist_free_all(request->headers);
     curl_slist_free_all(request->proxy_headers);
     curl_url_cleanup(request->url);
@@ -556,9 +717,26 @@ HRESULT do_request_set_home_on_loop(struct do_request *request, const char *url)
     HRESULT hr;
 
     request->has_other_home = false;
+    if (!url)
+        return S_OK;
     if (SUCCEEDED(hr = set_home(request, url)))
         request->has_other_home = true;
     return hr;
+}
+
+void do_request_set_pace_on_loop(
+    struct do_request *request, struct do_pace *pace, enum do_rate_class which)
+{
+    request->pace = pace;
+    request->rate_class = which;
+    /* Who stands in the other class's line changes over. */
+    if (request->waits)
+        do_pace_wait_on_loop(pace, which, &request->turn_op);
+}
+
+void do_request_set_connect_timeout_on_loop(struct do_request *request, uint32_t timeout_ms)
+{
+    request->connect_timeout_ms = timeout_ms;
 }
 
 HRESULT do_request_start_on_loop(struct do_request *request, const char *url,
@@ -573,6 +751,7 @@ HRESULT do_request_start_on_loop(struct do_request *request, const char *url,
     (void)snprintf(request->if_range, sizeof(request->if_range), "%s", if_range);
     request->options = options ? options : &defaults;
     request->redirects = 0;
+    request->revocation_checks = 0;
     curl_free(request->redirected_to);
     request->redirected_to = NULL;
     request->server_answered = false;
@@ -595,10 +774,12 @@ const char *do_request_server_address_on_loop(const struct do_request *request)
 
 void do_request_abort_on_loop(struct do_request *request)
 {
-    if (request->running)
+    if (request->running && !request->proxy.lookup && !request->revocation.revocation)
         keep_module_for_resolver(request);
+    do_proxy_wait_finish_on_loop(&request->proxy);
+    do_revocation_wait_finish_on_loop(&request->revocation);
     do_loop_remove_curl_on_loop(request->loop, request->curl);
-    do_loop_cancel_on_loop(request->loop, &request->rest_op);
+    stop_waiting(request);
     request->running = false;
 }
 
@@ -607,7 +788,14 @@ void do_request_unpause_on_loop(struct do_request *request)
     if (!request->running || !request->paused)
         return;
     request->paused = false;
-    request->rests = false;
-    do_loop_cancel_on_loop(request->loop, &request->rest_op);
+    /* Its turn comes: the wait for that is not over because there is room. */
+    if (request->waits || (is_limited(request) && !has_turn(request)))
+        return;
+    stop_waiting(request);
     go_on(request);
+}
+
+bool do_request_waits_for_turn_on_loop(const struct do_request *request)
+{
+    return request->waits;
 }

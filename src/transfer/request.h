@@ -15,9 +15,12 @@
 #include "base/range_set.h"
 #include "transfer/http_head.h"
 #include "transfer/loop.h"
+#include "transfer/pace.h"
 #include "transfer/request_options.h"
 
+struct do_proxy_lookup;
 struct do_request;
+struct do_revocation;
 
 struct do_request_settings
 {
@@ -25,6 +28,8 @@ struct do_request_settings
     uint32_t stall_timeout_s;   /* not a byte for so long: the request fails with a time-out */
     uint32_t http_buffer_bytes; /* libcurl's receive buffer by scheme */
     uint32_t https_buffer_bytes;
+    struct do_proxy_lookup *proxy_lookup; /* NULL: the user's script is not asked; borrowed */
+    struct do_revocation *revocation;     /* NULL: revocation cannot be checked; borrowed */
 };
 
 /** What the owner is told, in this order: one head, data any number of times, one end. */
@@ -67,8 +72,21 @@ void do_request_destroy(struct do_request *request);
 HRESULT do_request_start_on_loop(struct do_request *request, const char *url,
     const struct do_range *range, const char *if_range, const struct do_request_options *options);
 
-/** The secrets of the exchanges that follow belong to the origin of this URL, not to their own. */
+/**
+ * The secrets of the exchanges that follow belong to the origin of this URL, not to their own;
+ * NULL: to their own again.
+ */
 HRESULT do_request_set_home_on_loop(struct do_request *request, const char *url);
+
+/**
+ * The bytes of the exchange, and of those that follow, come at the pace of this class. pace is
+ * borrowed and outlives the request.
+ */
+void do_request_set_pace_on_loop(
+    struct do_request *request, struct do_pace *pace, enum do_rate_class which);
+
+/** How long the exchanges that follow may take to connect, instead of what the settings say. */
+void do_request_set_connect_timeout_on_loop(struct do_request *request, uint32_t timeout_ms);
 
 /** Where redirections have led, borrowed until the next start; NULL without one. For on_head. */
 const char *do_request_redirected_url_on_loop(const struct do_request *request);
@@ -80,5 +98,8 @@ const char *do_request_server_address_on_loop(const struct do_request *request);
 void do_request_abort_on_loop(struct do_request *request);
 
 void do_request_unpause_on_loop(struct do_request *request);
+
+/** Whether it could read on, but for the limit of its class. */
+bool do_request_waits_for_turn_on_loop(const struct do_request *request);
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef DO_TRANSFER_REQUEST_INTERNAL_H
 #define DO_TRANSFER_REQUEST_INTERNAL_H
 
+#include "transfer/proxy_lookup.h"
 #include "transfer/request.h"
 #include "transfer/tls.h"
 
@@ -12,12 +13,18 @@ struct do_request
 {
     struct do_loop *loop;
     struct do_request_settings settings;
+    uint32_t connect_timeout_ms; /* of the next exchanges */
     const struct do_request_events *events;
     void *ctx;
 
     CURL *curl;
     struct do_tls_check tls;
     struct do_loop_op rest_op;
+    struct do_proxy_wait proxy;           /* what the user's script says about this hop */
+    struct do_revocation_wait revocation; /* whether the server's certificate was revoked */
+    struct do_pace *pace;                 /* NULL = there is no limit */
+    enum do_rate_class rate_class;
+    struct do_loop_op turn_op; /* in the pace's line while it waits */
 
     /* The exchange, over all of its hops. */
     const struct do_request_options *options; /* never NULL once there was a start */
@@ -26,7 +33,8 @@ struct do_request
     char range[64];      /* "" = none */
     char if_range[260];  /* "" = none */
     unsigned int redirects;
-    bool server_answered; /* a challenge since the last redirection, by a credential */
+    unsigned int revocation_checks; /* since the last redirection */
+    bool server_answered;           /* a challenge since the last redirection, by a credential */
     bool proxy_answered;
     bool running;
 
@@ -47,9 +55,12 @@ struct do_request
     bool head_told;
     bool paused;            /* by the owner, who has no room */
     bool rests;             /* until the next round of the loop */
+    bool waits;             /* for its turn: there is a limit on the rate */
     uint32_t buffer_bytes;  /* what one read can bring */
     uint32_t round_bytes;   /* what this round has brought */
     uint32_t dropped_bytes; /* of a body that nobody wants */
+    uint64_t body_bytes;    /* that the owner has taken */
+    unsigned int challenges;
 };
 
 /** Whether url's scheme is https. */
@@ -57,6 +68,12 @@ bool do_request_url_is_secure(CURLU *url);
 
 /** Whether a and b have the same scheme, host and port. */
 bool do_request_urls_are_of_one_origin(CURLU *a, CURLU *b);
+
+/**
+ * Asks the user's script about request->url where the options want that. S_FALSE: the hop waits
+ * until request->proxy is known.
+ */
+HRESULT do_request_find_proxy(struct do_request *request);
 
 /** Makes the handle ready for a request to request->url as the options want it. */
 HRESULT do_request_set_hop(struct do_request *request);

@@ -260,7 +260,12 @@ static HRESULT set_credentials(struct do_request *request, const struct do_crede
     struct login to_server = login_of(server);
     struct login to_proxy = login_of(proxy);
     CURL *curl = request->curl;
+    bool negotiates = ((to_server.schemes | to_proxy.schemes) & CURLAUTH_NEGOTIATE) != 0;
 
+    /* A connection that Negotiate has logged in would serve whoever comes next, as the one who was
+     * logged in: libcurl keeps those of NTLM apart by their owners, but not these. */
+    if (curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, (long)negotiates) != CURLE_OK)
+        return E_OUTOFMEMORY;
     /* A scheme that this libcurl lacks is refused here, and was not offered as one we can. */
     if (curl_easy_setopt(curl, CURLOPT_HTTPAUTH, to_server.schemes) != CURLE_OK ||
         curl_easy_setopt(curl, CURLOPT_USERNAME, to_server.user) != CURLE_OK ||
@@ -315,6 +320,39 @@ static HRESULT set_user_proxy(struct do_request *request)
     return hr;
 }
 
+/* The URL without what scripts need not know: users, paths, queries. Each origin is asked once. */
+static HRESULT url_for_script(const struct do_request *request, char **text)
+{
+    CURLU *url = curl_url_dup(request->url);
+    HRESULT hr = E_OUTOFMEMORY;
+
+    if (url && curl_url_set(url, CURLUPART_USER, NULL, 0) == CURLUE_OK &&
+        curl_url_set(url, CURLUPART_PASSWORD, NULL, 0) == CURLUE_OK &&
+        curl_url_set(url, CURLUPART_PATH, "/", 0) == CURLUE_OK &&
+        curl_url_set(url, CURLUPART_QUERY, NULL, 0) == CURLUE_OK &&
+        curl_url_set(url, CURLUPART_FRAGMENT, NULL, 0) == CURLUE_OK &&
+        curl_url_get(url, CURLUPART_URL, text, CURLU_NO_DEFAULT_PORT) == CURLUE_OK)
+        hr = S_OK;
+    curl_url_cleanup(url);
+    return hr;
+}
+
+HRESULT do_request_find_proxy(struct do_request *request)
+{
+    enum do_proxy_usage usage = request->options->proxy_usage;
+    char *url;
+    HRESULT hr;
+
+    do_proxy_wait_finish_on_loop(&request->proxy);
+    if (!request->settings.proxy_lookup || usage == DO_PROXY_NONE || usage == DO_PROXY_OVERRIDE)
+        return S_OK;
+    if (FAILED(hr = url_for_script(request, &url)))
+        return hr;
+    hr = do_proxy_lookup_ask_on_loop(request->settings.proxy_lookup, url, &request->proxy);
+    curl_free(url);
+    return hr;
+}
+
 static HRESULT choose_proxy(struct do_request *request)
 {
     const struct do_request_options *options = request->options;
@@ -329,6 +367,9 @@ static HRESULT choose_proxy(struct do_request *request)
     case DO_PROXY_AUTODETECT:
         break;
     }
+    if (request->proxy.by_script)
+        return set_proxy_of_list(
+            request, request->proxy.settings.list, request->proxy.settings.bypass);
     return set_user_proxy(request);
 }
 
@@ -341,10 +382,15 @@ static HRESULT set_url(struct do_request *request)
         secure ? request->settings.https_buffer_bytes : request->settings.http_buffer_bytes;
     CURL *curl = request->curl;
 
+    if (request->pace)
+        buffer_bytes =
+            do_pace_buffer_bytes_on_loop(request->pace, request->rate_class, buffer_bytes);
     /* A handle that is used again would go on telling the URL of its last use as the effective one,
      * by which the certificate is verified. */
     if (curl_easy_setopt(curl, CURLOPT_URL, NULL) != CURLE_OK ||
         curl_easy_setopt(curl, CURLOPT_CURLU, request->url) != CURLE_OK ||
+        curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)request->connect_timeout_ms) !=
+            CURLE_OK ||
         curl_easy_setopt(curl, CURLOPT_RANGE, request->range[0] ? request->range : NULL) !=
             CURLE_OK)
         return E_OUTOFMEMORY;

@@ -11,6 +11,7 @@
 
 #include "base/hr.h"
 #include "transfer/request_options.h"
+#include "transfer/revocation.h"
 
 /** The state of one handle's verification; it must outlive the handle's use. */
 struct do_tls_check
@@ -19,6 +20,15 @@ struct do_tls_check
     CURLU *url;      /* what is requested: its host is the name to be proved; borrowed */
     uint32_t flags;  /* DO_TLS_*, as they count for this request */
     HRESULT verdict; /* S_OK until a certificate is refused, then the reason */
+
+    struct do_revocation *revocation; /* who checks that; NULL = nobody can; borrowed */
+    /* Not none: the request was refused only until this is answered, and may then be made again. */
+    struct do_revocation_question question;
+
+    /* What is seen of a handshake that fails. */
+    bool is_early;               /* Schannel verifies too, before the client's certificate leaves */
+    bool server_has_shown;       /* its own certificate, before the handshake failed */
+    char error[CURL_ERROR_SIZE]; /* libcurl's words; "" without an error */
 };
 
 /** What counts of flags: who asks for revocation checks gets them, and every other check too. */
@@ -36,5 +46,19 @@ HRESULT do_tls_install(struct do_tls_check *check);
  */
 HRESULT do_tls_apply(struct do_tls_check *check, CURLU *url, uint32_t flags,
     const struct do_client_certificate *certificate);
+
+/** Frees what the verification holds. */
+static inline void do_tls_finish(struct do_tls_check *check)
+{
+    do_revocation_question_finish(&check->question);
+}
+
+/**
+ * Why the last request of check->curl ended with CURLE_SSL_CONNECT_ERROR: the connection broke
+ * (DO_HR_NET_CONNECTION_ABORTED), the server wants a certificate of the client, or another one
+ * (DO_HR_NET_CLIENT_CERT_NEEDED), or no agreement was found (DO_HR_NET_SECURE_FAILURE). Loop
+ * thread.
+ */
+HRESULT do_tls_failure(const struct do_tls_check *check);
 
 #endif

@@ -31,3 +31,9 @@ HRESULT do_tls_apply(struct do_tls_check *check, CURLU *url, uint32_t flags,
         return E_FAIL;
     return S_OK;
 }
+
+HRESULT do_tls_failure(const struct do_tls_check *check)
+{
+    (void)check;
+    return DO_HR_NET_SECURE_FAILURE;
+}

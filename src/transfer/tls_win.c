@@ -11,6 +11,7 @@
 #include "transfer/tls.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include <windows.h>
 #define SECURITY_WIN32
@@ -22,8 +23,9 @@
 #include "base/compiler.h"
 #include "base/log.h"
 #include "base/str.h"
+#include "plat/crypto.h"
 
-/* Most time that one chain's revocation checks may take. */
+/* Most time that one chain's revocation checks may take a thread. Wine does not keep it. */
 #define REVOCATION_TIMEOUT_MS 10000U
 
 #define SHA1_BYTES 20U
@@ -85,9 +87,8 @@ static HRESULT from_trust(DWORD errors, uint32_t flags)
 }
 
 /*
- * A revocation check may ask the issuer over the network, here, on the loop: libcurl's hook has no
- * other place for it. Only a client that wants the check pays for it, and never more than the
- * time-out. A root has nobody who could revoke it.
+ * With a revocation check this may ask the issuer over the network: not on the loop, see
+ * find_verdict. A root has nobody who could revoke it.
  */
 static HRESULT verify_chain(const CERT_CONTEXT *certificate, WCHAR *host, uint32_t flags)
 {
@@ -150,30 +151,183 @@ static HRESULT current_host(CURLU *url, WCHAR **host)
     return hr;
 }
 
-static HRESULT verify_connection(const struct do_tls_check *check)
+/* Our own URL's scheme, for the same reason. What is not surely http has to prove its name. */
+static bool is_secure(CURLU *url)
 {
-    CURL *curl = check->curl;
+    char *scheme = NULL;
+    bool secure = !url || curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
+                  !do_str_equal_nocase(scheme, "http");
+
+    curl_free(scheme);
+    return secure;
+}
+
+/* The certificate that the server of the current connection has shown, or NULL. */
+static const CERT_CONTEXT *server_certificate(CURL *curl)
+{
     const struct curl_tlssessioninfo *session = NULL;
     const CERT_CONTEXT *certificate = NULL;
-    const char *scheme = NULL;
+
+    if (curl_easy_getinfo(curl, CURLINFO_TLS_SSL_PTR, &session) != CURLE_OK || !session ||
+        session->backend != CURLSSLBACKEND_SCHANNEL || !session->internals ||
+        QueryContextAttributesW(
+            session->internals, SECPKG_ATTR_REMOTE_CERT_CONTEXT, (void *)&certificate) != SEC_E_OK)
+        return NULL;
+    return certificate;
+}
+
+static HRESULT verify_certificate(
+    const struct do_tls_check *check, const CERT_CONTEXT *certificate, uint32_t flags)
+{
     WCHAR *host = NULL;
-    SECURITY_STATUS status;
     HRESULT hr;
 
-    if (curl_easy_getinfo(curl, CURLINFO_SCHEME, &scheme) != CURLE_OK || !scheme)
-        return DO_E_HTTP_CERT_VALIDATION;
-    if (do_str_equal_nocase(scheme, "http"))
-        return S_OK;
-    if (curl_easy_getinfo(curl, CURLINFO_TLS_SSL_PTR, &session) != CURLE_OK || !session ||
-        session->backend != CURLSSLBACKEND_SCHANNEL || !session->internals)
-        return DO_E_HTTP_CERT_VALIDATION;
-    status = QueryContextAttributesW(
-        session->internals, SECPKG_ATTR_REMOTE_CERT_CONTEXT, (void *)&certificate);
-    if (status != SEC_E_OK || !certificate)
-        return DO_E_HTTP_CERT_VALIDATION;
     if (SUCCEEDED(hr = current_host(check->url, &host)))
-        hr = verify_chain(certificate, host, check->flags);
+        hr = verify_chain(certificate, host, flags);
     do_free(host);
+    return hr;
+}
+
+/* Revocation */
+
+/* What a thread verifies: copies, since the connection does not stay. */
+struct chain_check
+{
+    HCERTSTORE store; /* what the server has shown */
+    const CERT_CONTEXT *certificate;
+    WCHAR *host;
+    uint32_t flags;
+};
+
+static void chain_check_finish(void *ctx)
+{
+    struct chain_check *chain = ctx;
+
+    if (chain->certificate)
+        CertFreeCertificateContext(chain->certificate);
+    if (chain->store)
+        CertCloseStore(chain->store, 0);
+    do_free(chain->host);
+    do_free(chain);
+}
+
+static HRESULT chain_check_run(void *ctx)
+{
+    const struct chain_check *chain = ctx;
+
+    return verify_chain(chain->certificate, chain->host, chain->flags);
+}
+
+static HRESULT copy_certificate(
+    const CERT_CONTEXT *certificate, HCERTSTORE store, const CERT_CONTEXT **copy)
+{
+    if (!CertAddEncodedCertificateToStore(store, certificate->dwCertEncodingType,
+            certificate->pbCertEncoded, certificate->cbCertEncoded, CERT_STORE_ADD_USE_EXISTING,
+            copy))
+        return do_hr_from_win32(GetLastError());
+    return S_OK;
+}
+
+/* The certificate, and those of its issuers that came with it. */
+static HRESULT copy_certificates(struct chain_check *chain, const CERT_CONTEXT *certificate)
+{
+    const CERT_CONTEXT *other = NULL;
+    HRESULT hr;
+
+    if (!(chain->store = CertOpenStore(CERT_STORE_PROV_MEMORY, 0, 0, 0, NULL)))
+        return do_hr_from_win32(GetLastError());
+    hr = copy_certificate(certificate, chain->store, &chain->certificate);
+    while (SUCCEEDED(hr) && certificate->hCertStore &&
+           (other = CertEnumCertificatesInStore(certificate->hCertStore, other)))
+        hr = copy_certificate(other, chain->store, NULL);
+    if (FAILED(hr) && other)
+        CertFreeCertificateContext(other);
+    return hr;
+}
+
+/* What the verdict depends on: the certificate, the name that it has to prove, what is accepted. */
+static HRESULT make_key(
+    const struct do_tls_check *check, const CERT_CONTEXT *certificate, char **key)
+{
+    uint8_t hash[DO_SHA256_SIZE];
+    char *host = NULL;
+    struct do_buf text;
+    HRESULT hr;
+
+    *key = NULL;
+    if (FAILED(hr = do_hash_of(
+                   DO_HASH_SHA256, certificate->pbCertEncoded, certificate->cbCertEncoded, hash)))
+        return hr;
+    if (curl_url_get(check->url, CURLUPART_HOST, &host, 0) != CURLUE_OK)
+        return E_OUTOFMEMORY;
+    do_buf_init(&text, 0);
+    for (size_t i = 0; i < sizeof(hash); i++)
+        do_buf_append_format(&text, "%02x", (unsigned int)hash[i]);
+    do_buf_append_format(&text, " %x %s", (unsigned int)check->flags, host);
+    curl_free(host);
+    *key = text.failed ? NULL : do_buf_take(&text);
+    do_buf_finish(&text);
+    return *key ? S_OK : E_OUTOFMEMORY;
+}
+
+/* Puts the question into check, where the request finds it. */
+static HRESULT make_question(struct do_tls_check *check, const CERT_CONTEXT *certificate)
+{
+    struct do_revocation_question *question = &check->question;
+    struct chain_check *chain;
+    HRESULT hr;
+
+    if (!(chain = do_alloc(sizeof(*chain))))
+        return E_OUTOFMEMORY;
+    question->check = chain_check_run;
+    question->finish = chain_check_finish;
+    question->ctx = chain;
+    chain->flags = check->flags;
+    if (SUCCEEDED(hr = current_host(check->url, &chain->host)))
+        hr = copy_certificates(chain, certificate);
+    return hr;
+}
+
+/*
+ * The verdict that is known. Else it is for a thread to find out, since libcurl's hook, on the
+ * loop, cannot wait: the request fails, and is made again when the verdict is there.
+ */
+static HRESULT find_verdict(struct do_tls_check *check, const CERT_CONTEXT *certificate)
+{
+    struct do_revocation_question *question = &check->question;
+    HRESULT verdict;
+    HRESULT hr;
+
+    do_revocation_question_finish(question);
+    if (SUCCEEDED(hr = make_key(check, certificate, &question->key)))
+    {
+        if (do_revocation_find_on_loop(check->revocation, question->key, &verdict))
+            hr = verdict;
+        else if (!check->revocation)
+            hr = DO_HR_NET_CERT_REV_FAILED;
+        else if (SUCCEEDED(hr = make_question(check, certificate)))
+            return DO_HR_NET_CERT_REV_FAILED;
+    }
+    do_revocation_question_finish(question);
+    /* It may have run out since then. */
+    if (SUCCEEDED(hr) && CertVerifyTimeValidity(NULL, certificate->pCertInfo) != 0)
+        hr = DO_HR_NET_CERT_DATE_INVALID;
+    return hr;
+}
+
+static HRESULT verify_connection(struct do_tls_check *check)
+{
+    const CERT_CONTEXT *certificate;
+    HRESULT hr;
+
+    if (!is_secure(check->url))
+        return S_OK;
+    if (!(certificate = server_certificate(check->curl)))
+        return DO_E_HTTP_CERT_VALIDATION;
+    if (check->flags & DO_TLS_CHECK_REVOCATION)
+        hr = find_verdict(check, certificate);
+    else
+        hr = verify_certificate(check, certificate, check->flags);
     CertFreeCertificateContext(certificate);
     return hr;
 }
@@ -187,12 +341,52 @@ static int before_request(
     (void)remote_port;
     (void)local_ip;
     (void)local_port;
+    /* The handshake is over: see on_curl_text. */
+    (void)curl_easy_setopt(check->curl, CURLOPT_VERBOSE, 0L);
     check->verdict = verify_connection(check);
     if (SUCCEEDED(check->verdict))
         return CURL_PREREQFUNC_OK;
+    if (check->question.key)
+        return CURL_PREREQFUNC_ABORT;
     do_log(DO_LOG_WARN, DO_LOG_HTTP, "certificate of %s refused: 0x%08x", remote_ip,
         (unsigned int)check->verdict);
     return CURL_PREREQFUNC_ABORT;
+}
+
+/*
+ * CURLOPT_DEBUGFUNCTION: the only call that libcurl makes while the connection of a handshake that
+ * has failed is still there. Schannel does not say what it found wrong with the server, so we look.
+ */
+static int on_curl_text(CURL *curl, curl_infotype type, char *text, size_t length, void *ctx)
+{
+    struct do_tls_check *check = ctx;
+    const CERT_CONTEXT *certificate;
+
+    (void)text;
+    (void)length;
+    if (type != CURLINFO_TEXT || !check->error[0] || check->server_has_shown ||
+        !(certificate = server_certificate(curl)))
+        return 0;
+    check->server_has_shown = true;
+    if (check->is_early)
+        check->verdict =
+            verify_certificate(check, certificate, check->flags & ~DO_TLS_CHECK_REVOCATION);
+    CertFreeCertificateContext(certificate);
+    return 0;
+}
+
+/*
+ * libcurl has no code of its own for a connection that breaks while the hands are shaken. And a
+ * server says only that it does not go on: when it says so after it has shown its certificate,
+ * which is good or did not matter, it is the client's that it does not like.
+ */
+HRESULT do_tls_failure(const struct do_tls_check *check)
+{
+    do_log(DO_LOG_WARN, DO_LOG_HTTP, "TLS: %s", check->error);
+    if (strstr(check->error, "failed to receive handshake") ||
+        (strstr(check->error, "failed to send") && strstr(check->error, "handshake data")))
+        return DO_HR_NET_CONNECTION_ABORTED;
+    return check->server_has_shown ? DO_HR_NET_CLIENT_CERT_NEEDED : DO_HR_NET_SECURE_FAILURE;
 }
 
 HRESULT do_tls_install(struct do_tls_check *check)
@@ -200,8 +394,14 @@ HRESULT do_tls_install(struct do_tls_check *check)
     check->url = NULL;
     check->flags = 0;
     check->verdict = S_OK;
+    check->is_early = false;
+    check->server_has_shown = false;
+    check->error[0] = 0;
     if (curl_easy_setopt(check->curl, CURLOPT_PREREQFUNCTION, before_request) != CURLE_OK ||
-        curl_easy_setopt(check->curl, CURLOPT_PREREQDATA, check) != CURLE_OK)
+        curl_easy_setopt(check->curl, CURLOPT_PREREQDATA, check) != CURLE_OK ||
+        curl_easy_setopt(check->curl, CURLOPT_DEBUGFUNCTION, on_curl_text) != CURLE_OK ||
+        curl_easy_setopt(check->curl, CURLOPT_DEBUGDATA, check) != CURLE_OK ||
+        curl_easy_setopt(check->curl, CURLOPT_ERRORBUFFER, check->error) != CURLE_OK)
         return E_FAIL;
     return S_OK;
 }
@@ -217,6 +417,7 @@ static const struct
 } locations[] = {
     {"CurrentUser", CERT_SYSTEM_STORE_CURRENT_USER},
     {"LocalMachine", CERT_SYSTEM_STORE_LOCAL_MACHINE},
+    {"CurrentService", CERT_SYSTEM_STORE_CURRENT_SERVICE},
     {"Services", CERT_SYSTEM_STORE_SERVICES},
     {"Users", CERT_SYSTEM_STORE_USERS},
     {"CurrentUserGroupPolicy", CERT_SYSTEM_STORE_CURRENT_USER_GROUP_POLICY},
@@ -306,19 +507,24 @@ HRESULT do_tls_apply(struct do_tls_check *check, CURLU *url, uint32_t flags,
     const struct do_client_certificate *certificate)
 {
     CURL *curl = check->curl;
-    bool weak;
+    bool shows = certificate && (certificate->serialized || certificate->store);
 
     check->url = url;
     check->flags = do_tls_effective_flags(flags);
     check->verdict = S_OK;
+    do_revocation_question_finish(&check->question);
+    check->is_early = shows && !(check->flags & ~DO_TLS_CHECK_REVOCATION);
+    check->server_has_shown = false;
+    check->error[0] = 0;
     /*
-     * What Schannel verifies by itself comes first and knows nothing of our flags; with those the
-     * hook is the only judge. It is also the one that checks revocation.
+     * The hook is the judge, and the only one that gives each fault its own code. But the client's
+     * certificate is shown while the handshake goes on, which is before the hook. So Schannel
+     * verifies too then, unless our flags, which it does not know, are to count. (Wine's does not.)
      */
-    weak = (check->flags & ~DO_TLS_CHECK_REVOCATION) != 0;
-    if (curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, weak ? 0L : 1L) != CURLE_OK ||
-        curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, weak ? 0L : 2L) != CURLE_OK ||
+    if (curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, check->is_early ? 1L : 0L) != CURLE_OK ||
+        curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, check->is_early ? 2L : 0L) != CURLE_OK ||
         curl_easy_setopt(curl, CURLOPT_SSL_OPTIONS, (long)CURLSSLOPT_NO_REVOKE) != CURLE_OK ||
+        curl_easy_setopt(curl, CURLOPT_VERBOSE, is_secure(url) ? 1L : 0L) != CURLE_OK ||
         curl_easy_setopt(curl, CURLOPT_SSLCERT, NULL) != CURLE_OK)
         return E_FAIL;
     if (certificate && certificate->serialized)

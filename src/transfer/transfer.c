@@ -2,7 +2,7 @@
 /*
  * The course of one file's transfer. Loop thread only.
  *
- * An attempt is in one of these phases: IDLE; STARTING, queued; FETCHING, a request runs; DRAINING,
+ * An attempt is in one of these phases: IDLE; STARTING, queued; FETCHING, requests run; DRAINING,
  * every byte was received and the writer has some of them; HASHES, the piece hash file is fetched;
  * CHECKING, the whole file is looked at (transfer_check.c); RESTARTING, the object changed and the
  * writer must be through with the old file before a fresh one replaces it; FAILING, the same wait
@@ -19,9 +19,6 @@
 /* Received bytes wait at most this long in a block that does not fill. */
 #define PARTIAL_BLOCK_MS 500U
 
-/* The receive buffer of a request whose bytes go to a client's stream. */
-#define STREAM_BUFFER_BYTES (512U * 1024)
-
 static void set_partial_timer(struct do_transfer *transfer)
 {
     do_timer_set_on_loop(transfer->env->loop, &transfer->partial_timer,
@@ -30,7 +27,6 @@ static void set_partial_timer(struct do_transfer *transfer)
 
 static void begin_fetching(struct do_transfer *transfer);
 static void fetch_next(struct do_transfer *transfer);
-static void fail(struct do_transfer *transfer, HRESULT hr);
 
 static void on_partial_timer(void *ctx)
 {
@@ -40,27 +36,38 @@ static void on_partial_timer(void *ctx)
     if (transfer->phase != PHASE_FETCHING)
         return;
     set_partial_timer(transfer);
-    if (FAILED(hr = do_transfer_submit_block(transfer)))
-    {
-        do_request_abort_on_loop(transfer->request);
-        fail(transfer, hr);
-    }
+    if (FAILED(hr = do_transfer_submit_blocks(transfer)))
+        do_transfer_fail(transfer, hr);
+}
+
+static void set_under_way(struct do_transfer *transfer, bool is_under_way)
+{
+    struct do_pace *pace = &transfer->env->pace;
+
+    if (transfer->is_under_way == is_under_way)
+        return;
+    transfer->is_under_way = is_under_way;
+    if (is_under_way)
+        do_pace_begin_on_loop(pace, transfer->rate_class);
+    else
+        do_pace_end_on_loop(pace, transfer->rate_class);
 }
 
 static void end_attempt(struct do_transfer *transfer, HRESULT hr)
 {
     transfer->phase = PHASE_IDLE;
+    set_under_way(transfer, false);
     do_timer_cancel_on_loop(&transfer->partial_timer);
+    do_timer_cancel_on_loop(&transfer->share_timer);
     transfer->on_end(transfer->ctx, hr);
 }
 
 /* The attempt has failed; what was received is still written before that is told. */
-static void fail(struct do_transfer *transfer, HRESULT hr)
+void do_transfer_fail(struct do_transfer *transfer, HRESULT hr)
 {
     HRESULT written;
 
-    if (FAILED(written = do_transfer_submit_block(transfer)))
-        hr = written;
+    do_transfer_stop_lanes(transfer);
     transfer->failure = hr;
     transfer->phase = PHASE_FAILING;
     if (!do_transfer_queued_writes(transfer, &written))
@@ -121,7 +128,7 @@ static HRESULT begin_part(struct do_transfer *transfer)
         return hr;
     do_free(file->temp_path);
     file->temp_path = path;
-    if (FAILED(hr = do_queue_db_update_file(transfer->env->db, file)) ||
+    if (FAILED(hr = do_queue_db_note_file(transfer->env->db, file)) ||
         FAILED(hr = do_part_file_create(path, NULL, transfer->part)))
         return hr;
     if (FAILED(hr = do_part_file_open(*transfer->part)))
@@ -153,6 +160,9 @@ static void restart(struct do_transfer *transfer)
     *transfer->part = NULL;
     do_range_set_clear(&file->received);
     do_range_set_clear(&transfer->claimed);
+    transfer->answered = false;
+    transfer->ranges_proven = false;
+    do_share_begin(&transfer->share);
     do_plan_unresolve(&transfer->plan, file->ranges);
     file->remote_size = DO_SIZE_UNKNOWN;
     (void)do_str_assign(&file->etag, NULL);
@@ -191,9 +201,11 @@ static void take_check(struct do_transfer *transfer, HRESULT written)
         end_attempt(transfer, S_OK);
         break;
     case DO_VERDICT_FETCH_MORE:
+        do_transfer_blame_cache(transfer);
         fetch_next(transfer);
         break;
     case DO_VERDICT_BEGIN_ANEW:
+        do_transfer_blame_cache(transfer);
         restart(transfer);
         break;
     case DO_VERDICT_FAILED:
@@ -212,10 +224,7 @@ static void on_written_op(void *ctx)
     atomic_store(&transfer->written_queued, false);
     left = do_transfer_queued_writes(transfer, &written);
     if (FAILED(written) && transfer->phase == PHASE_FETCHING)
-    {
-        do_request_abort_on_loop(transfer->request);
-        fail(transfer, written);
-    }
+        do_transfer_fail(transfer, written);
     else if (!left)
     {
         switch (transfer->phase)
@@ -245,52 +254,72 @@ static void on_written_op(void *ctx)
     do_transfer_unref(transfer);
 }
 
-/* The end of a body without a length told the object's size, which the next engine needs too. */
-static HRESULT keep_size_told_by_end(struct do_transfer *transfer)
+/* Everything here is of no use: a fresh file as soon as the writer is through with the old one. */
+static void begin_anew(struct do_transfer *transfer)
 {
-    uint64_t size = transfer->fetch.remote_begin + transfer->fetch_received;
-    HRESULT hr;
-
-    if (transfer->plan.is_whole && transfer->file->expected_size != DO_SIZE_UNKNOWN &&
-        transfer->file->expected_size != size)
-        return DO_E_INSUFFICIENT_RANGE_SUPPORT;
-    if (FAILED(hr = do_plan_resolve(&transfer->plan, size)))
-        return hr;
-    transfer->file->remote_size = size;
-    return do_queue_db_update_file(transfer->env->db, transfer->file);
-}
-
-static void on_request_end(void *ctx, HRESULT hr)
-{
-    struct do_transfer *transfer = ctx;
     HRESULT written;
 
-    do_list_remove(&transfer->paused_link);
-    if (transfer->object_changed)
+    do_transfer_stop_lanes(transfer);
+    transfer->phase = PHASE_RESTARTING;
+    if (!do_transfer_queued_writes(transfer, &written))
+        restart(transfer);
+}
+
+/* Cache hosts come first: what one of them says is nothing that a client should see. */
+static void lane_failed(struct do_transfer *transfer, struct do_lane *lane, HRESULT hr)
+{
+    switch (do_transfer_source_failed(transfer, lane->source, hr))
     {
-        if (transfer->restarted)
+    case DO_CACHE_RETRY_NOW:
+        do_log(DO_LOG_INFO, DO_LOG_XFER, "a cache host failed: 0x%08x", (unsigned int)hr);
+        fetch_next(transfer);
+        return;
+    case DO_CACHE_RETRY_LATER:
+        if (transfer->running_lanes)
         {
-            fail(transfer, DO_HR_NET_INVALID_SERVER_RESPONSE);
+            do_share_shrink(&transfer->share, transfer->running_lanes,
+                do_loop_now_on_loop(transfer->env->loop));
             return;
         }
+        transfer->must_retry = true;
+        break;
+    case DO_CACHE_AS_USUAL:
+        if (do_transfer_spares_lane(transfer, lane, hr))
+            return;
+        break;
+    }
+    /* That it was one too many says nothing of one alone. */
+    if (lane->is_extra && !lane->answered)
+        transfer->must_retry = true;
+    transfer->retry_after_s = lane->retry_after_s;
+    transfer->failed_source = lane->source;
+    do_transfer_fail(transfer, hr);
+}
+
+void do_transfer_lane_ended(struct do_transfer *transfer, struct do_lane *lane, HRESULT hr)
+{
+    HRESULT submitted;
+
+    if (lane->object_changed && !transfer->running_lanes && !transfer->restarted)
+    {
         do_log(DO_LOG_WARN, DO_LOG_XFER, "%s: the object changed on the server, starting anew",
             do_part_file_path(*transfer->part));
         transfer->restarted = true;
-        do_block_give(transfer->env->pool, transfer->block);
-        transfer->block = NULL;
-        transfer->phase = PHASE_RESTARTING;
-        if (!do_transfer_queued_writes(transfer, &written))
-            restart(transfer);
+        begin_anew(transfer);
         return;
     }
-    if (SUCCEEDED(hr) && transfer->fetch_length == DO_SIZE_UNKNOWN)
-        hr = keep_size_told_by_end(transfer);
-    else if (SUCCEEDED(hr) && transfer->fetch_received != transfer->fetch_length)
-        hr = DO_HR_NET_CONNECTION_ABORTED;
-    if (FAILED(hr))
-        fail(transfer, hr);
-    else
+    if (lane->object_changed)
+        hr = DO_HR_NET_INVALID_SERVER_RESPONSE;
+    submitted = do_lane_stop(lane);
+    if (FAILED(submitted))
+        do_transfer_fail(transfer, submitted);
+    else if (SUCCEEDED(hr))
+    {
+        transfer->ended_ms = do_loop_now_on_loop(transfer->env->loop);
         fetch_next(transfer);
+    }
+    else
+        lane_failed(transfer, lane, hr);
 }
 
 /*
@@ -303,58 +332,41 @@ static bool may_continue(const struct do_transfer *transfer, const struct do_val
     return !transfer->plan.is_whole || !transfer->claimed.count || do_validators_if_range(known)[0];
 }
 
-static HRESULT start_fetch(struct do_transfer *transfer)
+static bool misses_bytes(const struct do_transfer *transfer)
 {
-    const struct do_fetch *fetch = &transfer->fetch;
-    struct do_range range = {fetch->remote_begin, fetch->remote_end};
-    bool needs_range = range.begin || range.end != DO_SIZE_UNKNOWN;
-    struct do_validators known;
+    struct do_fetch fetch;
 
-    do_transfer_get_validators(transfer, &known);
-    transfer->object_changed = false;
-    transfer->fetch_received = 0;
-    transfer->fetch_length = DO_SIZE_UNKNOWN;
-    transfer->retry_after_s = 0;
-    return do_request_start_on_loop(transfer->request, transfer->file->url,
-        needs_range ? &range : NULL,
-        needs_range && transfer->claimed.count ? do_validators_if_range(&known) : "",
-        transfer->options);
+    return do_plan_next(&transfer->plan, &transfer->claimed, &fetch);
 }
 
-/* Asks for the next missing piece, or waits for the last writes when none is missing. */
+/* Asks for what is missing, or waits for the last writes when nothing is. */
 static void fetch_next(struct do_transfer *transfer)
 {
     struct do_validators known;
     HRESULT hr;
 
-    if (FAILED(hr = do_transfer_submit_block(transfer)))
-    {
-        fail(transfer, hr);
-        return;
-    }
-    if (!do_plan_next(&transfer->plan, &transfer->claimed, &transfer->fetch))
-    {
-        transfer->phase = PHASE_DRAINING;
-        if (!do_transfer_queued_writes(transfer, &hr) && SUCCEEDED(hr))
-            finish(transfer);
-        else if (FAILED(hr))
-            fail(transfer, hr);
-        return;
-    }
     do_transfer_get_validators(transfer, &known);
-    if (!may_continue(transfer, &known))
+    if (!transfer->running_lanes && !may_continue(transfer, &known) && misses_bytes(transfer))
     {
         do_log(DO_LOG_INFO, DO_LOG_XFER, "%s: nothing to tell versions by, starting anew",
             do_part_file_path(*transfer->part));
-        transfer->phase = PHASE_RESTARTING;
-        if (!do_transfer_queued_writes(transfer, &hr))
-            restart(transfer);
+        begin_anew(transfer);
         return;
     }
+    /* One on trial may still wait for its answer when another one has brought everything. */
+    if (transfer->running_lanes && !misses_bytes(transfer))
+        do_transfer_stop_lanes(transfer);
     transfer->phase = PHASE_FETCHING;
     set_partial_timer(transfer);
-    if (FAILED(hr = start_fetch(transfer)))
-        fail(transfer, hr);
+    if (FAILED(hr = do_transfer_fill_lanes(transfer)))
+        do_transfer_fail(transfer, hr);
+    if (hr != S_FALSE)
+        return;
+    transfer->phase = PHASE_DRAINING;
+    if (!do_transfer_queued_writes(transfer, &hr) && SUCCEEDED(hr))
+        finish(transfer);
+    else if (FAILED(hr))
+        do_transfer_fail(transfer, hr);
 }
 
 /* No byte before the piece hashes are here: a file that is begun anew needs them as well. */
@@ -372,6 +384,16 @@ static void begin_fetching(struct do_transfer *transfer)
         end_attempt(transfer, hr);
 }
 
+/*
+ * Nothing is here, so any version of the object will do, of whatever size: what an earlier attempt
+ * was told of it must not end this one early.
+ */
+static void forget_size(struct do_transfer *transfer)
+{
+    do_plan_unresolve(&transfer->plan, transfer->file->ranges);
+    transfer->file->remote_size = DO_SIZE_UNKNOWN;
+}
+
 /* The first step of an attempt, from the loop's queue so that on_end is never synchronous. */
 static void begin_attempt(void *ctx)
 {
@@ -379,9 +401,9 @@ static void begin_attempt(void *ctx)
     HRESULT hr;
 
     hr = begin_part(transfer);
-    if (hr == DO_HR_FILE_NOT_FOUND && *transfer->part)
+    if ((hr == DO_HR_FILE_NOT_FOUND || hr == DO_HR_LOCAL_FILE_CHANGED) && *transfer->part)
     {
-        do_log(DO_LOG_WARN, DO_LOG_XFER, "%s has vanished, starting anew",
+        do_log(DO_LOG_WARN, DO_LOG_XFER, "%s has vanished or was changed, starting anew",
             do_part_file_path(*transfer->part));
         restart(transfer);
         return;
@@ -398,6 +420,8 @@ static void begin_attempt(void *ctx)
         end_attempt(transfer, hr);
         return;
     }
+    if (!transfer->claimed.count)
+        forget_size(transfer);
     begin_fetching(transfer);
 }
 
@@ -409,11 +433,20 @@ void do_transfer_hashes_ended(struct do_transfer *transfer, HRESULT hr)
         fetch_next(transfer);
 }
 
-void do_transfer_start_on_loop(struct do_transfer *transfer)
+void do_transfer_start_on_loop(struct do_transfer *transfer, bool in_any_case)
 {
     assert(transfer->phase == PHASE_IDLE);
+    do_transfer_look_at_url(transfer);
+    transfer->host_asked = in_any_case;
+    transfer->must_retry = false;
+    transfer->failed_source = DO_CACHE_ORIGINAL;
     transfer->restarted = false;
+    transfer->answered = false;
+    transfer->ranges_proven = false;
+    transfer->retry_after_s = 0;
+    do_share_begin(&transfer->share);
     transfer->phase = PHASE_STARTING;
+    set_under_way(transfer, true);
     if (*transfer->part && do_part_file_is_stream(*transfer->part))
         do_part_file_stop_stream(*transfer->part, false);
     do_timer_set_on_loop(transfer->env->loop, &transfer->start_timer, 0);
@@ -423,14 +456,13 @@ void do_transfer_stop_on_loop(struct do_transfer *transfer)
 {
     do_timer_cancel_on_loop(&transfer->start_timer);
     do_timer_cancel_on_loop(&transfer->partial_timer);
-    do_list_remove(&transfer->paused_link);
-    do_request_abort_on_loop(transfer->request);
+    /* A changed object's bytes are worthless, and so is a failure to keep what a stop may lose. */
+    do_transfer_stop_lanes(transfer);
     do_transfer_stop_check(transfer);
     if (*transfer->part && do_part_file_is_stream(*transfer->part))
         do_part_file_stop_stream(*transfer->part, true);
-    /* A changed object's bytes are worthless, and so is a failure to keep what a stop may lose. */
-    (void)do_transfer_submit_block(transfer);
     transfer->phase = PHASE_IDLE;
+    set_under_way(transfer, false);
 }
 
 HRESULT do_transfer_create(struct do_transfer_env *env, struct do_file_record *file,
@@ -438,20 +470,10 @@ HRESULT do_transfer_create(struct do_transfer_env *env, struct do_file_record *f
     const struct do_request_options *options, struct do_http_facts *facts,
     do_transfer_end_fn on_end, void *ctx, struct do_transfer **transfer)
 {
-    static const struct do_request_events events = {
-        .on_head = do_transfer_on_head,
-        .on_data = do_transfer_on_data,
-        .has_room = do_transfer_has_room,
-        .on_end = on_request_end,
-    };
-    struct do_request_settings settings = env->settings;
     struct do_transfer *created;
     HRESULT hr;
 
     *transfer = NULL;
-    /* What was read for a slow stream waits in memory. */
-    if (*part && do_part_file_is_stream(*part) && settings.http_buffer_bytes > STREAM_BUFFER_BYTES)
-        settings.http_buffer_bytes = STREAM_BUFFER_BYTES;
     if (!(created = do_alloc(sizeof(*created))))
         return E_OUTOFMEMORY;
     atomic_init(&created->references, 1);
@@ -461,7 +483,6 @@ HRESULT do_transfer_create(struct do_transfer_env *env, struct do_file_record *f
     do_loop_op_init(&created->written_op, on_written_op, created);
     do_timer_init(&created->start_timer, begin_attempt, created);
     do_timer_init(&created->partial_timer, on_partial_timer, created);
-    do_list_init(&created->paused_link);
     do_range_set_init(&created->claimed);
     created->env = env;
     created->writer = env->writer;
@@ -470,8 +491,13 @@ HRESULT do_transfer_create(struct do_transfer_env *env, struct do_file_record *f
     created->progress = progress;
     created->options = options;
     created->facts = facts;
+    created->rate_class = DO_RATE_BACKGROUND;
+    do_cache_choice_init(&created->cache, do_loop_now_on_loop(env->loop));
+    created->cache_source = DO_CACHE_ORIGINAL;
+    created->known_source = DO_CACHE_ORIGINAL;
     created->on_end = on_end;
     created->ctx = ctx;
+    do_transfer_init_lanes(created);
     if (FAILED(hr = do_plan_init(&created->plan, file->ranges, file->range_count)))
         goto failed;
     if (file->remote_size != DO_SIZE_UNKNOWN &&
@@ -481,8 +507,6 @@ HRESULT do_transfer_create(struct do_transfer_env *env, struct do_file_record *f
         goto failed;
     created->local_bytes = do_range_set_size(&created->claimed);
     created->most_bytes = created->local_bytes;
-    if (FAILED(hr = do_request_create(env->loop, &settings, &events, created, &created->request)))
-        goto failed;
     *transfer = created;
     return S_OK;
 
@@ -495,19 +519,36 @@ void do_transfer_release_on_loop(struct do_transfer *transfer, bool keep)
 {
     if (!transfer)
         return;
-    if (transfer->request)
-        do_transfer_stop_on_loop(transfer);
-    do_request_destroy(transfer->request);
-    transfer->request = NULL;
+    do_transfer_stop_on_loop(transfer);
+    do_transfer_destroy_lanes(transfer);
     /* What never began is not looked at: its check may not have been set. */
     if (transfer->recording)
         do_recorder_end(
             transfer->env->recorder, transfer->recording, keep, keep && settle(transfer));
     transfer->recording = NULL;
     do_transfer_release_check(transfer);
+    do_host_release(
+        &transfer->env->hosts, transfer->host, do_loop_now_on_loop(transfer->env->loop));
+    do_free(transfer->cache_origin);
     do_plan_finish(&transfer->plan);
     do_range_set_finish(&transfer->claimed);
     do_transfer_unref(transfer);
+}
+
+void do_transfer_set_class_on_loop(struct do_transfer *transfer, enum do_rate_class which)
+{
+    bool is_under_way = transfer->is_under_way;
+
+    if (transfer->rate_class == which)
+        return;
+    set_under_way(transfer, false);
+    transfer->rate_class = which;
+    set_under_way(transfer, is_under_way);
+    for (size_t i = 0; i < DO_TRANSFER_LANES; i++)
+    {
+        if (transfer->lanes[i])
+            do_request_set_pace_on_loop(transfer->lanes[i]->request, &transfer->env->pace, which);
+    }
 }
 
 void do_transfer_set_writer_on_loop(struct do_transfer *transfer, struct do_writer *writer)
@@ -524,11 +565,34 @@ bool do_transfer_is_writing_on_loop(struct do_transfer *transfer)
 {
     HRESULT written;
 
-    return (transfer->block && transfer->block->length) ||
-           do_transfer_queued_writes(transfer, &written);
+    for (size_t i = 0; i < DO_TRANSFER_LANES; i++)
+    {
+        const struct do_lane *lane = transfer->lanes[i];
+
+        if (lane && lane->block && lane->block->length)
+            return true;
+    }
+    return do_transfer_queued_writes(transfer, &written) != 0;
+}
+
+bool do_transfer_waits_for_bytes_on_loop(struct do_transfer *transfer)
+{
+    HRESULT written;
+
+    return transfer->running_lanes && !do_transfer_queued_writes(transfer, &written);
 }
 
 uint32_t do_transfer_retry_after_s_on_loop(const struct do_transfer *transfer)
 {
     return transfer->retry_after_s;
+}
+
+bool do_transfer_must_retry_on_loop(const struct do_transfer *transfer)
+{
+    return transfer->must_retry;
+}
+
+uint32_t do_transfer_host_delay_ms_on_loop(const struct do_transfer *transfer)
+{
+    return transfer->host_delay_ms;
 }

@@ -19,8 +19,11 @@
 #include "store/part_file.h"
 #include "store/queue_db.h"
 #include "transfer/block.h"
+#include "transfer/cache_host.h"
+#include "transfer/host.h"
 #include "transfer/http_facts.h"
 #include "transfer/loop.h"
+#include "transfer/pace.h"
 #include "transfer/progress.h"
 #include "transfer/recorder.h"
 #include "transfer/request.h"
@@ -40,8 +43,19 @@ struct do_transfer_env
     void (*thread_ends)(void);
     const char *stream_target; /* files without a path have their temporary files beside it */
 
-    /* On the loop: transfers that wait for a block. */
+    /* On the loop. Connections that wait for a block. */
     struct do_list paused;
+    struct do_pace pace;
+    struct do_hosts hosts;
+    struct do_cache_hosts cache_hosts;
+    uint32_t cache_delay_s[DO_RATE_CLASSES]; /* how long to stay with them when they fail */
+    uint32_t cache_connect_timeout_ms;
+    uint64_t cache_bytes;       /* received from them */
+    uint32_t running_lanes;     /* connections of all transfers */
+    uint64_t last_object_bytes; /* of the file that was answered last */
+    uint32_t max_lanes;         /* beyond so many no transfer gets a second one */
+    uint32_t max_file_lanes;    /* connections of one transfer */
+    uint32_t max_host_lanes;    /* of all transfers with one server, as max_lanes */
 
     /* Any thread: whether that list has elements, so that the writer wakes the loop. */
     atomic_bool wants_blocks;
@@ -67,9 +81,9 @@ struct do_transfer_check_settings
     const char *decryption_info; /* JSON, or NULL */
     struct do_transfer_spool spool;
 
-    /* Keeps a value of the file, in the database too; what of a decrypted file is kept under which
-     * id. On the loop. */
-    HRESULT (*keep)(void *ctx, const struct do_setting *setting);
+    /* Keeps values of the file and, with_record, the file as it is by now, in the database too, all
+     * or none; what of a decrypted file is kept under which id. On the loop. */
+    HRESULT (*keep)(void *ctx, const struct do_setting *settings, size_t count, bool with_record);
     void *keep_ctx;
     uint32_t plain_size_id;
     uint32_t plain_path_id; /* before it is created: a crash leaves it for the next engine */
@@ -97,8 +111,14 @@ HRESULT do_transfer_set_check_on_loop(
 /** Before the first start: writes go through another writer than the engine's. */
 void do_transfer_set_writer_on_loop(struct do_transfer *transfer, struct do_writer *writer);
 
-/** Begins an attempt. on_end follows, never from inside this call. */
-void do_transfer_start_on_loop(struct do_transfer *transfer);
+/** Whose pace its bytes come at, and who yields to whom; background until told. Any time. */
+void do_transfer_set_class_on_loop(struct do_transfer *transfer, enum do_rate_class which);
+
+/**
+ * Begins an attempt. on_end follows, never from inside this call. in_any_case: the server is asked
+ * although others have found it in trouble.
+ */
+void do_transfer_start_on_loop(struct do_transfer *transfer, bool in_any_case);
 
 /**
  * Ends the attempt without on_end; bytes that were received are still written. Safe to call at any
@@ -121,8 +141,26 @@ uint64_t do_transfer_last_byte_ms_on_loop(const struct do_transfer *transfer);
 /** Whether bytes that were received are not written yet. */
 bool do_transfer_is_writing_on_loop(struct do_transfer *transfer);
 
+/** Whether only its server can bring it on: it has connections, and no full block to be written. */
+bool do_transfer_waits_for_bytes_on_loop(struct do_transfer *transfer);
+
 /** The Retry-After of the last answer in seconds, 0 = none. */
 uint32_t do_transfer_retry_after_s_on_loop(const struct do_transfer *transfer);
+
+/**
+ * Whether the failure of the last attempt is not final, whatever it is: a cache host's, and the
+ * original server has not been asked.
+ */
+bool do_transfer_must_retry_on_loop(const struct do_transfer *transfer);
+
+/**
+ * The last attempt failed without having asked, since the server is known to be in trouble: the
+ * milliseconds after which it should be asked. 0 = it was asked.
+ */
+uint32_t do_transfer_host_delay_ms_on_loop(const struct do_transfer *transfer);
+
+/** Whoever asks the server next waits for this transfer's next attempt, if hr is the server's. */
+void do_transfer_tell_host_on_loop(struct do_transfer *transfer, HRESULT hr, uint64_t next_ms);
 
 /** Lets transfers that wait for a block go on; the loop calls it in each round. */
 void do_transfer_env_feed_on_loop(struct do_transfer_env *env);

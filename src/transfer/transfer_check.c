@@ -29,6 +29,7 @@ struct do_transfer_check
     char *plain_path;
     struct do_part_file *plain;
     unsigned int bad_rounds;
+    bool was_whole; /* every byte is of an earlier transfer */
 };
 
 /* The piece hash file */
@@ -147,7 +148,7 @@ static HRESULT keep(
 {
     const struct do_setting setting = {id, *value};
 
-    return check->settings.keep(check->settings.keep_ctx, &setting);
+    return check->settings.keep(check->settings.keep_ctx, &setting, 1, false);
 }
 
 /* A file beside the encrypted one. */
@@ -292,25 +293,26 @@ static void swap_plain(struct do_transfer *transfer, struct do_range_set *receiv
 static HRESULT take_plain(struct do_transfer *transfer, uint64_t plain_size)
 {
     struct do_transfer_check *check = transfer->check;
-    const struct do_value size = do_value_of_number(plain_size);
-    const struct do_value encrypted = do_value_of_text(do_part_file_path(*transfer->part));
+    /* The encrypted file is the one beside it from now on. */
+    const struct do_setting settings[] = {
+        {check->settings.plain_size_id, do_value_of_number(plain_size)},
+        {check->settings.plain_path_id, do_value_of_text(do_part_file_path(*transfer->part))},
+    };
     const struct do_value nothing = do_value_of_text(NULL);
     struct do_range_set received;
     struct do_part_file *old = *transfer->part;
-    HRESULT hr;
+    HRESULT hr = S_OK;
 
     do_range_set_init(&received);
-    if (FAILED(hr = keep(check, check->settings.plain_size_id, &size)) ||
-        (plain_size && FAILED(hr = do_range_set_add(&received, 0, plain_size))))
+    if (plain_size && FAILED(hr = do_range_set_add(&received, 0, plain_size)))
         goto done;
     swap_plain(transfer, &received);
-    if (FAILED(hr = do_queue_db_update_file(transfer->env->db, transfer->file)))
+    if (FAILED(hr = check->settings.keep(
+                   check->settings.keep_ctx, settings, DO_COUNT_OF(settings), true)))
     {
         swap_plain(transfer, &received);
         goto done;
     }
-    /* A crash before this leaves the encrypted file, never the plain one without a job. */
-    (void)keep(check, check->settings.plain_path_id, &encrypted);
     do_recorder_end(transfer->env->recorder, transfer->recording, false, false);
     transfer->recording = NULL;
     *transfer->part = check->plain;
@@ -332,6 +334,13 @@ enum do_transfer_verdict do_transfer_take_check(struct do_transfer *transfer, HR
     const struct do_check_result *result = do_check_get_result(check->check);
 
     *hr = result->hr;
+    /* Who starts a download again that could not be decrypted wants other bytes, not the same
+       answer; those that their hashes have shown to be good would come again as they are. */
+    if (*hr == DO_E_FILE_ENCRYPTION_EXPECTED && check->was_whole && !check->hashes)
+    {
+        check->was_whole = false;
+        return DO_VERDICT_BEGIN_ANEW;
+    }
     if (FAILED(*hr))
         return DO_VERDICT_FAILED;
     if (result->bad.count)
@@ -347,6 +356,7 @@ enum do_transfer_verdict do_transfer_take_check(struct do_transfer *transfer, HR
 HRESULT do_transfer_set_check_on_loop(
     struct do_transfer *transfer, const struct do_transfer_check_settings *settings)
 {
+    const uint64_t size = do_plan_local_size(&transfer->plan);
     struct do_transfer_check *check;
     HRESULT hr;
 
@@ -359,6 +369,8 @@ HRESULT do_transfer_set_check_on_loop(
     check->settings = *settings;
     check->settings.integrity_info = NULL;
     check->settings.decryption_info = NULL;
+    check->was_whole = *transfer->part && size != DO_SIZE_UNKNOWN &&
+                       do_part_file_is_written(*transfer->part, size);
     do_buf_init(&check->file, DO_PIECE_HASH_FILE_LIMIT);
     if (settings->integrity_info)
     {

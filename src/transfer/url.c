@@ -4,9 +4,20 @@
  */
 #include "transfer/url.h"
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/str.h"
+
+static bool has_control(const char *text)
+{
+    for (; *text; text++)
+    {
+        if ((unsigned char)*text < 0x20 || *text == 0x7F)
+            return true;
+    }
+    return false;
+}
 
 HRESULT do_url_parse(const char *url, CURLU **parsed)
 {
@@ -21,11 +32,8 @@ HRESULT do_url_parse(const char *url, CURLU **parsed)
     /* An empty host is no host; libcurl would take the next part for it. RFC 9110 4.2.1 */
     if (strchr("/?#", strstr(url, "://")[3]))
         return hr;
-    for (const char *c = url; *c; c++)
-    {
-        if ((unsigned char)*c < 0x20 || *c == 0x7F)
-            return hr;
-    }
+    if (has_control(url))
+        return hr;
     if (!(handle = curl_url()))
         return E_OUTOFMEMORY;
     code = curl_url_set(handle, CURLUPART_URL, url, CURLU_URLENCODE);
@@ -33,7 +41,7 @@ HRESULT do_url_parse(const char *url, CURLU **parsed)
         code = curl_url_get(handle, CURLUPART_HOST, &host, 0);
     if (code == CURLUE_OUT_OF_MEMORY)
         hr = E_OUTOFMEMORY;
-    else if (code == CURLUE_OK && host[0])
+    else if (code == CURLUE_OK && host[0] && !has_control(host)) /* "%7f" is decoded there */
         hr = S_OK;
     curl_free(host);
     if (FAILED(hr))
@@ -50,4 +58,36 @@ HRESULT do_url_check(const char *url)
 
     curl_url_cleanup(parsed);
     return hr;
+}
+
+/* 127.0.0.0/8, which libcurl has brought into the usual form. */
+static bool is_loopback_v4(const char *host)
+{
+    return strncmp(host, "127.", 4) == 0 && !host[strspn(host, "0123456789.")];
+}
+
+/* RFC 6761 6.3: names that end in ".localhost" too. */
+static bool is_localhost(const char *host)
+{
+    size_t length = strlen(host);
+
+    if (length && host[length - 1] == '.')
+        return false;
+    return do_str_equal_nocase(host, "localhost") ||
+           (length > 10 && do_str_equal_nocase(host + length - 10, ".localhost"));
+}
+
+bool do_url_is_local(const char *url)
+{
+    CURLU *parsed;
+    char *host = NULL;
+    bool is_local;
+
+    if (FAILED(do_url_parse(url, &parsed)))
+        return false;
+    is_local = curl_url_get(parsed, CURLUPART_HOST, &host, 0) == CURLUE_OK &&
+               (is_localhost(host) || is_loopback_v4(host) || strcmp(host, "[::1]") == 0);
+    curl_free(host);
+    curl_url_cleanup(parsed);
+    return is_local;
 }

@@ -5,6 +5,8 @@
 #ifndef DO_TRANSFER_URL_H
 #define DO_TRANSFER_URL_H
 
+#include <stdbool.h>
+
 #include <curl/curl.h>
 
 #include "base/hr.h"
@@ -21,5 +23,8 @@ HRESULT do_url_parse(const char *url, CURLU **parsed);
 
 /** Whether do_url_parse would accept url. */
 HRESULT do_url_check(const char *url);
+
+/** Whether url names this machine: localhost, or an address of the loopback interface. */
+bool do_url_is_local(const char *url);
 
 #endif
