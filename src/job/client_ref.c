@@ -8,6 +8,7 @@ void do_listener_init(struct do_listener *listener, const struct do_listener_cla
 {
     listener->class = class;
     atomic_init(&listener->references, 1);
+    listener->is_stored = false;
     do_list_init(&listener->link);
 }
 

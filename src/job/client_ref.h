@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What a client gives us to call: a listener for notices and a stream for bytes. The façade makes
- * them around the client's pointers; jobs and files hold references. Counted; any thread.
+ * them around the client's pointers; jobs and files hold references. Counted; any thread. And how
+ * its threads wait.
  */
 #ifndef DO_JOB_CLIENT_REF_H
 #define DO_JOB_CLIENT_REF_H
@@ -62,6 +63,7 @@ struct do_listener
 {
     const struct do_listener_class *class;
     atomic_int references;
+    bool is_stored;      /* the job names it: whoever runs the job makes it anew */
     struct do_list link; /* the notifier's, once no reference is left */
 };
 
@@ -81,6 +83,27 @@ struct do_stream
 {
     const struct do_stream_class *class;
     atomic_int references;
+};
+
+/**
+ * How a client's thread waits for another's call. One that serves an apartment of its own must let
+ * calls in meanwhile: the other call may need it, to write to a stream that lives there. No lock is
+ * held over any of these but signal.
+ */
+struct do_client_waiting
+{
+    /** The thread that waits for the client's call that the caller is in; 0 = in none. */
+    uint64_t (*call_thread)(void);
+
+    /** *event is for the caller to wait on; NULL: it may simply wait. */
+    HRESULT (*prepare)(void **event);
+
+    /** Lets calls in until event is signalled, which this takes back. */
+    void (*wait)(void *event);
+
+    /** Any thread, under a lock. */
+    void (*signal)(void *event);
+    void (*finish)(void *event);
 };
 
 /** One reference for the caller. */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The network's cost, and which jobs may run under it. The platform is asked now and then by a
- * thread of its own, which exists from the first job that runs; what it says is applied on the
- * loop. A platform that does not know restricts nothing.
+ * Whether there is a network and what it costs, and which jobs may run so. The platform is asked by
+ * a thread of its own, which exists from the first job that runs: for its interfaces every other
+ * second while a job is active, for the cost now and then and when those change. What it says is
+ * applied on the loop. A platform that does not know restricts nothing.
  */
 #ifndef DO_JOB_CONDITIONS_H
 #define DO_JOB_CONDITIONS_H
@@ -11,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/hr.h"
+#include "plat/network.h"
 
 /* BITS cost states. (Source: win32 docs, BITS_COST_STATE_*.) */
 #define DO_COST_UNRESTRICTED 0x1U
@@ -39,17 +41,36 @@ struct do_engine;
 struct do_job;
 struct do_conditions;
 
-/** ask may block; look_ms lies between two questions. NULL ask: nothing is ever restricted. */
-HRESULT do_conditions_create(struct do_engine *engine, void (*ask)(struct do_network_cost *cost),
-    uint32_t look_ms, struct do_conditions **conditions);
+/** Whom to ask, and how often. */
+struct do_conditions_settings
+{
+    void (*cost)(struct do_network_cost *cost); /* may block; NULL: it is never restricted */
+    void (*network)(struct do_network *network);
+    uint32_t cost_ms;
+    uint32_t network_ms;
+};
+
+HRESULT do_conditions_create(struct do_engine *engine,
+    const struct do_conditions_settings *settings, struct do_conditions **conditions);
 
 /** The loop must not run any more. NULL is accepted. */
 void do_conditions_destroy(struct do_conditions *conditions);
 
+/** Whether a job is active: only then interfaces are watched. */
+void do_conditions_set_watched_on_loop(struct do_conditions *conditions, bool watched);
+
 /**
- * Whether the job may use the network: S_OK, DO_E_BLOCKED_BY_COST_TRANSFER_POLICY or
- * DO_E_BLOCKED_BY_CELLULAR_POLICY.
+ * Whether the job may use the network: S_OK, DO_E_BLOCKED_BY_NO_NETWORK,
+ * DO_E_BLOCKED_BY_COST_TRANSFER_POLICY or DO_E_BLOCKED_BY_CELLULAR_POLICY.
  */
 HRESULT do_conditions_check_on_loop(struct do_conditions *conditions, const struct do_job *job);
+
+/**
+ * Whether the job cannot reach its server since there is no network. A network that was never seen
+ * does not keep jobs from trying: a proxy on this machine may be the way out, as in sandboxes. It
+ * only says why they failed.
+ */
+bool do_conditions_lacks_network_on_loop(
+    const struct do_conditions *conditions, const struct do_job *job);
 
 #endif

@@ -47,7 +47,7 @@ enum do_download_state do_download_state_of(const struct do_job *job)
     switch (job->state)
     {
     case DO_JOB_TRANSIENT_ERROR:
-        return job->blocked ? DO_DOWNLOAD_PAUSED : DO_DOWNLOAD_TRANSFERRING;
+        return job->blocked || job->offline ? DO_DOWNLOAD_PAUSED : DO_DOWNLOAD_TRANSFERRING;
     case DO_JOB_QUEUED:
     case DO_JOB_CONNECTING:
     case DO_JOB_TRANSFERRING:
@@ -87,7 +87,7 @@ void do_download_get_status(struct do_job *job, struct do_download_status *statu
         status->extended_error = job->extended_error;
     }
     /* A stop that heals by itself is no error. */
-    if (job->state == DO_JOB_TRANSIENT_ERROR && job->blocked)
+    if (job->state == DO_JOB_TRANSIENT_ERROR && (job->blocked || job->offline))
         status->extended_error = job->record.error;
     if (job->file_count)
     {
@@ -328,7 +328,7 @@ static HRESULT copy_values(struct do_job *job, struct do_job_file *file)
         if (value && (!copy || !do_value_equal(value, copy)))
             settings[count++] = (struct do_setting){(uint32_t)rows[i].to, *value};
     }
-    return do_job_file_change_values_on_loop(file, settings, count);
+    return do_job_file_change_values_on_loop(file, settings, count, false);
 }
 
 /* Before each run, since a start that failed here is repeated: what the file must have. */
@@ -535,6 +535,25 @@ static bool will_run(struct do_job *job, enum do_download_call call)
     return false;
 }
 
+static void check_policies_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+    const struct do_wanted_ranges *wanted = change->argument;
+    const struct do_engine *engine = change->job->engine;
+
+    if (SUCCEEDED(change->hr = do_engine_check_range_count_on_loop(engine, wanted->count)))
+        change->hr = do_engine_check_download_on_loop(engine);
+}
+
+/* Whether the administrator lets a download begin or go on. */
+static HRESULT check_policies(struct do_job *job, const struct do_wanted_ranges *wanted)
+{
+    struct do_job_change change = {job, wanted, NULL, S_OK};
+
+    do_loop_call(loop_of(job), check_policies_on_loop, &change);
+    return change.hr;
+}
+
 HRESULT do_download_start(struct do_job *job, enum do_download_call call,
     const struct do_range *ranges, size_t range_count)
 {
@@ -546,7 +565,8 @@ HRESULT do_download_start(struct do_job *job, enum do_download_call call,
         do_notify_flush(job->engine->notifier, job);
     if (FAILED(hr = do_job_begin_call(job)))
         return hr;
-    hr = start_in_call(job, call, &wanted);
+    if (!will_run(job, call) || SUCCEEDED(hr = check_policies(job, &wanted)))
+        hr = start_in_call(job, call, &wanted);
     do_job_end_call(job);
     if (SUCCEEDED(hr) && is_blocking(job))
         hr = wait_for_end(job);

@@ -119,19 +119,17 @@ static HRESULT store_plan(struct do_job_file *file, uint64_t portion)
         {DO_FILE_PROP_PORTION, portion ? do_value_of_number(portion) : do_value_of_text(NULL)},
         {DO_FILE_PROP_PLAIN_SIZE, do_value_of_text(NULL)},
     };
-    HRESULT hr;
+    HRESULT hr = do_job_file_set_known_total(file);
 
-    if (FAILED(hr = do_job_file_set_known_total(file)) ||
-        FAILED(hr = do_queue_db_update_file(file->job->engine->env.db, &file->record)))
+    if (FAILED(hr))
         return hr;
-    return do_job_file_change_values_on_loop(file, settings, DO_COUNT_OF(settings));
+    return do_job_file_change_values_on_loop(file, settings, DO_COUNT_OF(settings), true);
 }
 
 /* All or nothing. */
 static HRESULT change_plan(struct do_job_file *file, struct new_plan *plan)
 {
     struct do_file_record *record = &file->record;
-    uint64_t old_portion = do_download_portion_of(file);
     bool was_transferred = record->transferred;
     struct received received;
     HRESULT hr;
@@ -146,7 +144,7 @@ static HRESULT change_plan(struct do_job_file *file, struct new_plan *plan)
         if (plan->anew)
             put_received(record, &received);
         record->transferred = was_transferred;
-        (void)store_plan(file, old_portion);
+        (void)do_job_file_set_known_total(file);
         return hr;
     }
     do_progress_set_flags(&file->progress, false, false);

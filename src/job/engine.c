@@ -15,6 +15,9 @@
 #include "base/path.h"
 #include "base/str.h"
 #include "plat/file.h"
+#include "plat/network.h"
+#include "transfer/proxy_lookup.h"
+#include "transfer/revocation.h"
 
 /* How often the engine looks for jobs that are too old. */
 #define AGE_LOOK_MS 3600000U
@@ -41,9 +44,13 @@ void do_engine_config_init(struct do_engine_config *config)
     config->connect_timeout_ms = 15000;
     config->stall_timeout_s = 60;
     config->http_buffer_bytes = 4 * 1024 * 1024;
-    config->https_buffer_bytes = 512 * 1024;
+    config->https_buffer_bytes = 128 * 1024; /* libcurl moves the rest of it for each record */
     config->block_count = 32;
     config->max_running_jobs = 8;
+    config->max_connections = 16;
+    config->max_file_connections = 16;
+    config->max_host_connections = 16;
+    config->cache_connect_timeout_ms = 3000;
     config->fast_retries = 2;
     config->fast_retry_ms = 500;
     config->retry_first_ms = 2000;
@@ -51,6 +58,13 @@ void do_engine_config_init(struct do_engine_config *config)
     config->max_age_s = 30 * 24 * 3600;
     config->filetime = do_clock_filetime;
     config->network_look_ms = 30000;
+    config->network = do_network_look;
+    config->network_watch_ms = 2000;
+    config->policy_look_ms = 5000;
+    config->local_hour = do_clock_local_hour;
+    config->others_look_ms = 200;
+    config->orphans_look_ms = 2000;
+    config->take_over_ms = 5000;
 }
 
 static void set_slot(enum slot_state state, struct do_engine *engine, uint32_t references)
@@ -63,19 +77,25 @@ static void set_slot(enum slot_state state, struct do_engine *engine, uint32_t r
     do_mutex_unlock(do_mutex_module());
 }
 
+static void release_list(struct do_engine *engine, struct do_list *jobs)
+{
+    while (!do_list_is_empty(jobs))
+    {
+        struct do_job *job = DO_LIST_ENTRY(do_list_pop(jobs), struct do_job, link);
+
+        do_notify_set_listener(engine->notifier, job, NULL);
+        do_job_release_inner(job);
+    }
+}
+
 static void release_jobs_main(void *ctx)
 {
     struct do_engine *engine = ctx;
 
     if (engine->config.delivery_begins)
         engine->config.delivery_begins();
-    while (!do_list_is_empty(&engine->jobs))
-    {
-        struct do_job *job = DO_LIST_ENTRY(do_list_pop(&engine->jobs), struct do_job, link);
-
-        do_notify_set_listener(engine->notifier, job, NULL);
-        do_job_release_inner(job);
-    }
+    release_list(engine, &engine->jobs);
+    release_list(engine, &engine->mirrors);
     if (engine->config.delivery_ends)
         engine->config.delivery_ends();
 }
@@ -85,7 +105,7 @@ static void release_jobs(struct do_engine *engine)
 {
     struct do_thread *thread;
 
-    if (do_list_is_empty(&engine->jobs))
+    if (do_list_is_empty(&engine->jobs) && do_list_is_empty(&engine->mirrors))
         return;
     if (SUCCEEDED(do_thread_start("do-release", release_jobs_main, engine, &thread)))
         do_thread_join(thread);
@@ -100,20 +120,31 @@ static void release_jobs(struct do_engine *engine)
 static void destroy_engine(struct do_engine *engine)
 {
     do_conditions_destroy(engine->conditions);
+    do_proxy_lookup_destroy(engine->env.settings.proxy_lookup);
+    do_revocation_destroy(engine->env.settings.revocation);
     do_writer_destroy(engine->env.writer);
     do_recorder_destroy(engine->env.recorder);
     do_loop_destroy(engine->env.loop);
     release_jobs(engine);
     do_notifier_destroy(engine->notifier);
     do_block_pool_destroy(engine->env.pool);
+    if (engine->env.db)
+        do_engine_empty_trash(engine);
     if (engine->env.db && FAILED(do_queue_db_disown(engine->env.db, engine->process)))
         do_log(DO_LOG_WARN, DO_LOG_STORE, "jobs are not given back to other processes");
     do_queue_db_close(engine->env.db);
+    do_engine_finish_policies(engine);
+    do_cache_hosts_finish(&engine->env.cache_hosts);
+    do_hosts_finish(&engine->env.hosts);
     do_free(engine->stream_target);
     do_free(engine);
 }
 
-/* Age: jobs that nobody ended for too long are cancelled, on a thread of their own. */
+/*
+ * Age: jobs that nobody ended for too long are cancelled, on a thread of their own. One that is in
+ * a call, perhaps in that of an earlier such thread which waits for the client's stream, is looked
+ * at again later.
+ */
 
 struct old_jobs
 {
@@ -139,12 +170,13 @@ static void cancel_old_jobs_main(void *ctx)
     do_free(old);
 }
 
-static bool is_old(const struct do_engine *engine, const struct do_job *job)
+static bool is_old(const struct do_engine *engine, struct do_job *job)
 {
     uint64_t now = engine->config.filetime();
 
     return now > job->record.creation_time &&
-           (now - job->record.creation_time) / 10000000U >= engine->config.max_age_s;
+           (now - job->record.creation_time) / 10000000U >= engine->config.max_age_s &&
+           !do_job_is_in_call(job);
 }
 
 static void cancel_old_jobs(struct do_engine *engine)
@@ -163,7 +195,8 @@ static void cancel_old_jobs(struct do_engine *engine)
     {
         struct do_job *job = DO_LIST_ENTRY(link, struct do_job, link);
 
-        if (is_old(engine, job))
+        /* A call may have ended since. */
+        if (old->count < count && is_old(engine, job))
             old->jobs[old->count++] = do_job_acquire(job);
     }
     if (SUCCEEDED(do_thread_start("do-age", cancel_old_jobs_main, old, &thread)))
@@ -176,8 +209,7 @@ static void cancel_old_jobs(struct do_engine *engine)
     do_free(old);
 }
 
-/* One more reference, unless the last one is gone: the engine is then about to end. */
-static bool retain_if_alive(struct do_engine *engine)
+bool do_engine_retain_if_alive(struct do_engine *engine)
 {
     bool alive;
 
@@ -193,12 +225,19 @@ static void on_age_timer(void *ctx)
 {
     struct do_engine *engine = ctx;
 
-    if (!retain_if_alive(engine))
+    if (!do_engine_retain_if_alive(engine))
         return;
     cancel_old_jobs(engine);
+    do_engine_empty_trash_later(engine);
     do_engine_release(engine);
     do_timer_set_on_loop(
         engine->env.loop, &engine->age_timer, do_loop_now_on_loop(engine->env.loop) + AGE_LOOK_MS);
+}
+
+/* Percentages are of what the link is known to carry. */
+static void on_link(void *ctx)
+{
+    do_engine_apply_limits_on_loop(ctx);
 }
 
 static void on_round(void *ctx)
@@ -252,6 +291,8 @@ static HRESULT open_database(struct do_engine *engine, const char *path)
 
 static HRESULT create_engine(const struct do_engine_config *config, struct do_engine **engine)
 {
+    const struct do_conditions_settings conditions = {
+        config->network_cost, config->network, config->network_look_ms, config->network_watch_ms};
     struct do_engine *created;
     HRESULT hr;
 
@@ -262,11 +303,21 @@ static HRESULT create_engine(const struct do_engine_config *config, struct do_en
     created->config.database_path = NULL;
     created->process = do_process_self();
     do_list_init(&created->jobs);
+    for (size_t i = 0; i < DO_JOB_BUCKETS; i++)
+        do_list_init(&created->by_id[i]);
+    do_engine_init_foreign(created);
     do_list_init(&created->env.paused);
     atomic_init(&created->env.wants_blocks, false);
     created->env.settings = (struct do_request_settings){config->connect_timeout_ms,
-        config->stall_timeout_s, config->http_buffer_bytes, config->https_buffer_bytes};
+        config->stall_timeout_s, config->http_buffer_bytes, config->https_buffer_bytes, NULL, NULL};
     /* Room for one read of the largest buffer, as far as the pool reaches. */
+    created->env.last_object_bytes = DO_SIZE_UNKNOWN;
+    created->env.max_lanes = config->max_connections;
+    created->env.max_file_lanes = config->max_file_connections;
+    created->env.max_host_lanes = config->max_host_connections;
+    created->env.cache_connect_timeout_ms = config->cache_connect_timeout_ms;
+    do_hosts_init(&created->env.hosts);
+    do_cache_hosts_init(&created->env.cache_hosts);
     created->env.resume_blocks = config->http_buffer_bytes / DO_BLOCK_SIZE + 1;
     if (created->env.resume_blocks > config->block_count / 2)
         created->env.resume_blocks = config->block_count / 2 ? config->block_count / 2 : 1;
@@ -274,10 +325,13 @@ static HRESULT create_engine(const struct do_engine_config *config, struct do_en
     created->env.thread_ends = config->delivery_ends;
     do_loop_op_init(&created->quit_op, on_quit, created);
     do_timer_init(&created->age_timer, on_age_timer, created);
-    if (FAILED(hr = do_conditions_create(
-                   created, config->network_cost, config->network_look_ms, &created->conditions)) ||
+    do_engine_init_policies(created);
+    if (FAILED(hr = do_conditions_create(created, &conditions, &created->conditions)) ||
         FAILED(hr = open_database(created, config->database_path)) ||
         FAILED(hr = do_loop_create(&created->env.loop)) ||
+        FAILED(hr = do_proxy_lookup_create(
+                   created->env.loop, config->proxy_source, &created->env.settings.proxy_lookup)) ||
+        FAILED(hr = do_revocation_create(created->env.loop, &created->env.settings.revocation)) ||
         FAILED(hr = do_block_pool_create(config->block_count, &created->env.pool)) ||
         FAILED(hr = do_writer_create(created->env.pool, NULL, &created->env.writer)) ||
         FAILED(hr = do_recorder_create(created->env.db, &created->env.recorder)) ||
@@ -287,93 +341,8 @@ static HRESULT create_engine(const struct do_engine_config *config, struct do_en
         destroy_engine(created);
         return hr;
     }
+    do_pace_init(&created->env.pace, created->env.loop, on_link, created);
     *engine = created;
-    return S_OK;
-}
-
-/* A class that is to be told outlives the process that named it. */
-static void restore_listener(struct do_job *job)
-{
-    struct do_engine *engine = job->engine;
-    const struct do_value *class_id = do_values_get(&job->record.values, DO_PROP_NOTIFY_CLSID);
-    struct do_listener *listener;
-
-    if (!engine->config.class_listener || !class_id || class_id->length != 16 ||
-        FAILED(engine->config.class_listener((const unsigned char *)class_id->data, &listener)))
-        return;
-    do_notify_set_listener(engine->notifier, job, listener);
-    do_listener_release(listener);
-    if (job->state == DO_JOB_TRANSFERRED)
-        do_notify_post(engine->notifier, job, DO_NOTICE_JOB_TRANSFERRED);
-    else if (job->state == DO_JOB_ERROR)
-        do_notify_post(engine->notifier, job, DO_NOTICE_JOB_ERROR);
-}
-
-/*
- * A download whose process is gone and that was not to outlive it: its temporary file and its row
- * go. (Source: sdk-api, DODownloadProperty_NonVolatile.)
- */
-static bool discard_if_lost(struct do_engine *engine, const struct do_job_record *record,
-    const struct do_file_record *files, size_t file_count)
-{
-    bool is_own =
-        record->owner.id == engine->process.id && record->owner.start == engine->process.start;
-
-    if (record->kind != DO_JOB_KIND_DOWNLOAD || is_own ||
-        do_values_number(&record->values, DO_PROP_NON_VOLATILE, 0))
-        return false;
-    for (size_t i = 0; i < file_count; i++)
-    {
-        if (!files[i].saved)
-            do_job_discard_left_file(engine, &files[i], files[i].temp_path);
-        do_job_discard_left_file(
-            engine, &files[i], do_values_text(&files[i].values, DO_FILE_PROP_PLAIN_PATH));
-    }
-    (void)do_queue_db_remove_job(engine->env.db, &record->id);
-    return true;
-}
-
-/* Takes a job of the database into the queue; one that was running goes on. */
-static HRESULT restore_job(void *ctx, const struct do_job_record *record,
-    const struct do_file_record *files, size_t file_count)
-{
-    struct do_engine *engine = ctx;
-    struct do_job *job;
-    bool whole = true;
-    HRESULT hr;
-
-    if (do_job_state_is_final((enum do_job_state)record->state) ||
-        discard_if_lost(engine, record, files, file_count))
-        return S_OK;
-    if (FAILED(hr = do_job_create_object(engine, record, &job)))
-        return hr;
-    for (size_t i = 0; i < file_count && SUCCEEDED(hr); i++)
-    {
-        whole = whole && files[i].transferred;
-        hr = do_job_restore_file(job, &files[i]);
-    }
-    if (FAILED(hr))
-    {
-        do_log(DO_LOG_WARN, DO_LOG_STORE, "a stored job is left out: 0x%08x", (unsigned int)hr);
-        do_job_release_inner(job);
-        return hr == E_OUTOFMEMORY ? hr : S_OK;
-    }
-    do_list_add_tail(&engine->jobs, &job->link);
-    restore_listener(job);
-    /*
-     * The last file may have been transferred without having been recorded in time; and a client
-     * that comes back with another stream needs a job that takes it.
-     */
-    if (do_job_state_is_active(job->state) ||
-        (job->state == DO_JOB_TRANSFERRED &&
-            (!whole || (!do_job_is_download(job) && FAILED(do_job_check_files(job))))))
-    {
-        do_job_reset_progress_clock_on_loop(job);
-        job->resumed_ms = do_loop_now_on_loop(engine->env.loop);
-        /* A stream does not survive its process. */
-        do_job_set_state_on_loop(
-            job, FAILED(do_job_check_files(job)) ? DO_JOB_SUSPENDED : DO_JOB_QUEUED);
-    }
     return S_OK;
 }
 
@@ -382,10 +351,13 @@ static void restore_jobs_on_loop(void *ctx)
     struct do_engine *engine = ctx;
     HRESULT hr;
 
-    if (FAILED(hr = do_queue_db_adopt(engine->env.db, engine->process, restore_job, engine)))
+    do_engine_start_policies_on_loop(engine);
+    if (FAILED(hr = do_queue_db_adopt(
+                   engine->env.db, engine->process, do_engine_restore_job_on_loop, engine)))
         do_log(DO_LOG_ERROR, DO_LOG_STORE, "stored jobs are not loaded: 0x%08x", (unsigned int)hr);
     do_engine_schedule_on_loop(engine);
     on_age_timer(engine);
+    do_engine_watch_others_on_loop(engine);
 }
 
 HRESULT do_engine_acquire(const struct do_engine_config *config, struct do_engine **engine)
@@ -474,7 +446,12 @@ void do_engine_wait_gone(void)
 
 /* Jobs */
 
-/* The queued job that is to run first: by priority, then by age. */
+static bool waits_for_slot(const struct do_job *job)
+{
+    return (job->state == DO_JOB_QUEUED || job->retry_is_due) && !job->halted;
+}
+
+/* The waiting job that is to run first: by priority, then by age. */
 static struct do_job *first_queued(const struct do_engine *engine)
 {
     struct do_job *best = NULL;
@@ -486,8 +463,7 @@ static struct do_job *first_queued(const struct do_engine *engine)
     {
         struct do_job *job = DO_LIST_ENTRY(link, struct do_job, link);
 
-        if (job->state == DO_JOB_QUEUED && !job->halted &&
-            (!best || job->record.priority < best->record.priority))
+        if (waits_for_slot(job) && (!best || job->record.priority < best->record.priority))
             best = job;
     }
     return best;
@@ -498,6 +474,15 @@ void do_engine_apply_conditions_on_loop(struct do_engine *engine)
     DO_LIST_FOR_EACH (link, &engine->jobs)
         do_job_apply_conditions_on_loop(DO_LIST_ENTRY(link, struct do_job, link));
     do_engine_schedule_on_loop(engine);
+}
+
+void do_engine_change_network_on_loop(struct do_engine *engine)
+{
+    do_proxy_lookup_forget_on_loop(engine->env.settings.proxy_lookup);
+    do_revocation_forget_on_loop(engine->env.settings.revocation);
+    do_hosts_forget_network(&engine->env.hosts);
+    DO_LIST_FOR_EACH (link, &engine->jobs)
+        do_job_change_network_on_loop(DO_LIST_ENTRY(link, struct do_job, link));
 }
 
 void do_engine_schedule_on_loop(struct do_engine *engine)
@@ -526,7 +511,8 @@ static void create_job_on_loop(void *ctx)
     struct queue_call *call = ctx;
     struct do_engine *engine = call->engine;
 
-    if (FAILED(call->hr = do_queue_db_insert_job(engine->env.db, call->record)))
+    if (FAILED(call->hr = do_engine_check_new_job_on_loop(engine)) ||
+        FAILED(call->hr = do_queue_db_insert_job(engine->env.db, call->record)))
         return;
     if (FAILED(call->hr = do_job_create_object(engine, call->record, &call->job)))
     {
@@ -534,7 +520,9 @@ static void create_job_on_loop(void *ctx)
         return;
     }
     do_list_add_tail(&engine->jobs, &call->job->link);
+    do_engine_enter_job_on_loop(engine, call->job);
     (void)do_job_acquire(call->job);
+    do_engine_watch_others_on_loop(engine);
 }
 
 static HRESULT create_job(struct do_engine *engine, enum do_job_kind kind, const char *display_name,
@@ -588,21 +576,47 @@ HRESULT do_engine_create_download(struct do_engine *engine, const char *owner, s
     return create_job(engine, DO_JOB_KIND_DOWNLOAD, "", owner, job);
 }
 
+static size_t bucket_of(const struct do_guid *id)
+{
+    return id->bytes[0] % DO_JOB_BUCKETS;
+}
+
+struct do_job *do_engine_find_job_on_loop(const struct do_engine *engine, const struct do_guid *id)
+{
+    DO_LIST_FOR_EACH (link, &engine->by_id[bucket_of(id)])
+    {
+        struct do_job *job = DO_LIST_ENTRY(link, struct do_job, by_id);
+
+        if (do_guid_equal(&job->record.id, id))
+            return job;
+    }
+    return NULL;
+}
+
+void do_engine_enter_job_on_loop(struct do_engine *engine, struct do_job *job)
+{
+    do_list_remove(&job->by_id);
+    do_list_add_tail(&engine->by_id[bucket_of(&job->record.id)], &job->by_id);
+}
+
 static void get_job_on_loop(void *ctx)
 {
     struct queue_call *call = ctx;
+    struct do_engine *engine = call->engine;
+    struct do_job *job = do_engine_find_job_on_loop(engine, call->id);
 
-    call->hr = DO_E_JOB_NOT_FOUND;
-    DO_LIST_FOR_EACH (link, &call->engine->jobs)
+    if (!job || job->is_foreign)
     {
-        struct do_job *job = DO_LIST_ENTRY(link, struct do_job, link);
-
-        if (!do_job_is_download(job) && do_guid_equal(&job->record.id, call->id))
-        {
-            call->job = do_job_acquire(job);
-            call->hr = S_OK;
+        if (FAILED(call->hr = do_engine_find_foreign_job_on_loop(engine, call->id)))
             return;
-        }
+        /* An orphan is ours now. */
+        job = do_engine_find_job_on_loop(engine, call->id);
+    }
+    call->hr = DO_E_JOB_NOT_FOUND;
+    if (job && !do_job_is_download(job))
+    {
+        call->job = do_job_acquire(job);
+        call->hr = S_OK;
     }
 }
 
@@ -615,24 +629,60 @@ HRESULT do_engine_get_job(struct do_engine *engine, const struct do_guid *id, st
     return call.hr;
 }
 
-static void list_jobs_on_loop(void *ctx)
+static size_t count_list(const struct do_list *list)
 {
-    struct queue_call *call = ctx;
     size_t count = 0;
 
-    DO_LIST_FOR_EACH (link, &call->engine->jobs)
+    DO_LIST_FOR_EACH (link, list)
     {
         (void)link;
         count++;
     }
-    if (!(call->jobs = do_alloc_array(count + 1, sizeof(*call->jobs))))
+    return count;
+}
+
+/* The older of two links of a list each, which is moved on; the end of a list is its head. */
+static struct do_job *older(const struct do_list *jobs, struct do_list **next_job,
+    const struct do_list *mirrors, struct do_list **next_mirror)
+{
+    struct do_list **next = *next_job == jobs ? next_mirror : next_job;
+    struct do_job *job = DO_LIST_ENTRY(*next, struct do_job, link);
+
+    if (*next_job != jobs && *next_mirror != mirrors)
+    {
+        struct do_job *mirror = DO_LIST_ENTRY(*next_mirror, struct do_job, link);
+
+        if (mirror->record.creation_time < job->record.creation_time)
+        {
+            next = next_mirror;
+            job = mirror;
+        }
+    }
+    *next = (*next)->next;
+    return job;
+}
+
+static void list_jobs_on_loop(void *ctx)
+{
+    struct queue_call *call = ctx;
+    struct do_list *jobs = &call->engine->jobs;
+    struct do_list *mirrors = &call->engine->mirrors;
+    struct do_list *next_job;
+    struct do_list *next_mirror;
+
+    if (FAILED(call->hr = do_engine_find_foreign_jobs_on_loop(call->engine)))
+        return;
+    call->jobs = do_alloc_array(count_list(jobs) + count_list(mirrors) + 1, sizeof(*call->jobs));
+    if (!call->jobs)
     {
         call->hr = E_OUTOFMEMORY;
         return;
     }
-    DO_LIST_FOR_EACH (link, &call->engine->jobs)
+    next_job = jobs->next;
+    next_mirror = mirrors->next;
+    while (next_job != jobs || next_mirror != mirrors)
     {
-        struct do_job *job = DO_LIST_ENTRY(link, struct do_job, link);
+        struct do_job *job = older(jobs, &next_job, mirrors, &next_mirror);
 
         if (job->record.kind == (uint32_t)call->kind)
             call->jobs[call->count++] = do_job_acquire(job);

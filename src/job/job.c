@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "job/secrets.h"
 
 /* Seconds without progress after which a job fails. (Source: win32 docs, SetNoProgressTimeout.) */
 #define NO_PROGRESS_FOREGROUND_S 3600U
@@ -20,6 +21,7 @@ HRESULT do_job_create_object(
     struct do_engine *engine, const struct do_job_record *record, struct do_job **job)
 {
     struct do_job *created;
+    HRESULT hr;
 
     *job = NULL;
     if (!(created = do_alloc(sizeof(*created))))
@@ -29,6 +31,7 @@ HRESULT do_job_create_object(
     do_mutex_init(&created->lock);
     do_cond_init(&created->call_ended);
     do_cond_init(&created->state_changed);
+    do_list_init(&created->call_waiters);
     do_job_init_run(created);
     created->record = *record;
     created->record.display_name = do_str_dup(record->display_name);
@@ -37,16 +40,23 @@ HRESULT do_job_create_object(
     do_values_init(&created->record.values);
     created->state = (enum do_job_state)record->state;
     do_mailbox_init(&created->mailbox, record->notify_flags);
-    if (FAILED(do_values_assign(&created->record.values, &record->values)) ||
-        FAILED(do_job_apply_values_on_loop(created)) ||
-        (record->display_name && !created->record.display_name) ||
+    if (FAILED(hr = do_values_assign(&created->record.values, &record->values)) ||
+        FAILED(hr = do_secrets_open(DO_SECRETS_OF_JOB, &created->record.values)) ||
+        FAILED(hr = do_secrets_take_credentials(&created->record.values, &created->options)) ||
+        FAILED(hr = do_job_apply_values_on_loop(created)))
+        goto failed;
+    if ((record->display_name && !created->record.display_name) ||
         (record->description && !created->record.description))
     {
-        do_job_release_inner(created);
-        return E_OUTOFMEMORY;
+        hr = E_OUTOFMEMORY;
+        goto failed;
     }
     *job = created;
     return S_OK;
+
+failed:
+    do_job_release_inner(created);
+    return hr;
 }
 
 void do_job_file_destroy(struct do_job_file *file)

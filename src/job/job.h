@@ -116,6 +116,8 @@ uint32_t do_job_get_priority(struct do_job *job);
 uint32_t do_job_get_no_progress_timeout_s(struct do_job *job);
 uint32_t do_job_get_min_retry_delay_s(struct do_job *job);
 uint32_t do_job_get_error_count(struct do_job *job);
+/** Seconds that a download may take when the client has said nothing of it; 0 = no limit. */
+uint32_t do_job_default_max_download_time_s(struct do_job *job);
 /** *text is do_alloc'ed, "" when not set. */
 HRESULT do_job_get_display_name(struct do_job *job, char **text);
 HRESULT do_job_get_description(struct do_job *job, char **text);
@@ -146,6 +148,7 @@ HRESULT do_job_add_files(
  * DO_E_INTEGRITYCHECKINFO_UNSPECIFIED for a mandatory check of nothing.
  */
 HRESULT do_job_resume(struct do_job *job);
+/** A job that cannot be stored as suspended goes on: the failure is returned. */
 HRESULT do_job_suspend(struct do_job *job);
 
 /**
@@ -154,7 +157,10 @@ HRESULT do_job_suspend(struct do_job *job);
  */
 HRESULT do_job_cancel(struct do_job *job);
 
-/** Cancels a job that is too old; its error is then DO_E_JOB_TOO_OLD. */
+/**
+ * Cancels a job that is too old; its error is then DO_E_JOB_TOO_OLD. S_FALSE: it is in another
+ * call, which may last.
+ */
 HRESULT do_job_cancel_old(struct do_job *job);
 
 /**

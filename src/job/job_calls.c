@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls that change a job. They go one at a time per job (do_job_begin_call, do_job_end_call), each
- * as operations on the loop; what blocks, waiting for the writer and the file system, runs on the
- * caller's thread between them.
+ * Calls that change a job. They go one at a time per job (job_turn.c), each as operations on the
+ * loop; what blocks, waiting for the writer and the file system, runs on the caller's thread
+ * between them.
  */
 #include "job/job_internal.h"
 
@@ -23,32 +23,17 @@ static struct do_loop *loop_of(const struct do_job *job)
     return job->engine->env.loop;
 }
 
-HRESULT do_job_begin_call(struct do_job *job)
+HRESULT do_job_change_here(
+    struct do_job *job, do_loop_fn function, const void *argument, void *result)
 {
-    uint64_t self = do_thread_current_id();
-    HRESULT hr = S_OK;
+    struct do_job_change change = {job, argument, result, S_OK};
+    HRESULT hr;
 
-    do_mutex_lock(&job->lock);
-    /* A client's stream that calls its own job while a call waits for it would wait for itself. */
-    if (job->call_running && (job->call_thread_id == self || job->stream_thread_id == self))
-        hr = DO_E_INVALID_STATE;
-    while (SUCCEEDED(hr) && job->call_running)
-        do_cond_wait(&job->call_ended, &job->lock);
-    if (SUCCEEDED(hr))
-    {
-        job->call_running = true;
-        job->call_thread_id = self;
-    }
-    do_mutex_unlock(&job->lock);
-    return hr;
-}
-
-void do_job_end_call(struct do_job *job)
-{
-    do_mutex_lock(&job->lock);
-    job->call_running = false;
-    do_cond_broadcast(&job->call_ended);
-    do_mutex_unlock(&job->lock);
+    if (FAILED(hr = do_job_begin_turn(job)))
+        return hr;
+    do_loop_call(loop_of(job), function, &change);
+    do_job_end_call(job);
+    return change.hr;
 }
 
 HRESULT do_job_change(struct do_job *job, do_loop_fn function, const void *argument, void *result)
@@ -81,7 +66,8 @@ static void resume_on_loop(void *ctx)
     }
     if (next != DO_JOB_QUEUED || job->state == DO_JOB_QUEUED)
         return;
-    if (FAILED(change->hr = do_job_check_files(job)))
+    if (FAILED(change->hr = do_engine_check_download_on_loop(job->engine)) ||
+        FAILED(change->hr = do_job_check_files(job)))
         return;
     /* It failed since the caller looked: its files may still be on their way to being closed. */
     if (!do_job_state_is_active(job->state) && !*drained)
@@ -90,6 +76,8 @@ static void resume_on_loop(void *ctx)
         change->hr = E_ABORT;
         return;
     }
+    if (job->state == DO_JOB_TRANSIENT_ERROR)
+        do_job_forget_host_on_loop(job);
     do_job_halt_on_loop(job);
     do_job_set_error_on_loop(job, S_OK, DO_ERROR_CONTEXT_NONE, NULL);
     do_job_reset_progress_clock_on_loop(job);
@@ -105,10 +93,7 @@ void do_job_drain_recorder(struct do_job *job)
 
     for (size_t i = 0; i < count; i++)
     {
-        const struct do_job_file *file = do_job_get_file(job, i);
-
-        if (file->part)
-            do_recorder_drain(job->engine->env.recorder, file->part);
+        do_recorder_drain(job->engine->env.recorder, do_job_get_file(job, i)->record.row_id);
     }
 }
 
@@ -149,17 +134,46 @@ static void suspend_on_loop(void *ctx)
 {
     struct do_job_change *change = ctx;
     struct do_job *job = change->job;
+    const struct do_job_record before = job->record;
+    HRESULT extended_before = job->extended_error;
     enum do_job_state next;
 
-    job->halted = false;
-    if (SUCCEEDED(change->hr = do_job_state_after_call(job->state, DO_CALL_SUSPEND, &next)) &&
-        next != job->state)
+    if (FAILED(change->hr = do_job_state_after_call(job->state, DO_CALL_SUSPEND, &next)) ||
+        next == job->state)
     {
-        do_job_drop_transfer_on_loop(job, true);
-        do_job_set_error_on_loop(job, S_OK, DO_ERROR_CONTEXT_NONE, NULL);
-        do_job_set_state_on_loop(job, next);
+        job->halted = false;
+        return;
+    }
+    do_job_drop_transfer_on_loop(job, true);
+    do_job_set_error_on_loop(job, S_OK, DO_ERROR_CONTEXT_NONE, NULL);
+    if (FAILED(change->hr = do_job_enter_state_on_loop(job, next)))
+    {
+        do_mutex_lock(&job->lock);
+        job->record.error = before.error;
+        job->record.error_context = before.error_context;
+        job->record.error_file = before.error_file;
+        job->extended_error = extended_before;
+        do_mutex_unlock(&job->lock);
+        return;
+    }
+    job->halted = false;
+    do_engine_schedule_on_loop(job->engine);
+}
+
+/* The call fails: the job goes on as it was. */
+static void go_on_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+    struct do_job *job = change->job;
+
+    job->halted = false;
+    if (do_job_state_is_active(job->state))
+    {
+        do_job_set_state_on_loop(job, DO_JOB_QUEUED);
         do_engine_schedule_on_loop(job->engine);
     }
+    else
+        do_job_store_on_loop(job);
 }
 
 /* Halts the job for a call and waits until the writer has written what came. */
@@ -177,14 +191,20 @@ static HRESULT halt_and_drain(struct do_job *job, enum do_job_call call)
 HRESULT do_job_suspend_in_call(struct do_job *job)
 {
     struct do_job_change change = {job, NULL, NULL, S_OK};
+    HRESULT hr;
 
     if (SUCCEEDED(change.hr = halt_and_drain(job, DO_CALL_SUSPEND)))
     {
         do_loop_call(loop_of(job), suspend_on_loop, &change);
         /* A process that suspends its job and ends must not lose what GetProgress promised. */
         do_job_drain_recorder(job);
+        /* A job that would run again in the next process runs now as well. */
+        if (FAILED(hr = change.hr))
+            do_loop_call(loop_of(job), go_on_on_loop, &change);
     }
-    return change.hr;
+    else
+        hr = change.hr;
+    return hr;
 }
 
 /* Cancel and Complete */
@@ -195,9 +215,9 @@ HRESULT do_job_suspend_in_call(struct do_job *job)
  */
 static bool discard_file(struct do_job_file *file)
 {
+    do_recorder_drain(file->job->engine->env.recorder, file->record.row_id);
     if (!file->part)
         return true;
-    do_recorder_drain(file->job->engine->env.recorder, file->part);
     do_part_file_discard(file->part);
     do_part_file_release(file->part);
     file->part = NULL;
@@ -235,6 +255,7 @@ static void leave_queue_on_loop(void *ctx)
         do_notify_close(job->engine->notifier, job);
     else
         do_notify_set_listener(job->engine->notifier, job, NULL);
+    do_list_remove(&job->by_id);
     do_list_remove(&job->link);
     do_job_release_inner(job);
     do_engine_schedule_on_loop(job->engine);
@@ -253,22 +274,6 @@ static void drop_transfer(struct do_job *job, bool keep)
     struct do_job_change change = {job, &keep, NULL, S_OK};
 
     do_loop_call(loop_of(job), drop_transfer_on_loop, &change);
-}
-
-/* The call fails: the job goes on as it was. */
-static void go_on_on_loop(void *ctx)
-{
-    struct do_job_change *change = ctx;
-    struct do_job *job = change->job;
-
-    job->halted = false;
-    if (do_job_state_is_active(job->state))
-    {
-        do_job_set_state_on_loop(job, DO_JOB_QUEUED);
-        do_engine_schedule_on_loop(job->engine);
-    }
-    else
-        do_job_store_on_loop(job);
 }
 
 /*
@@ -313,7 +318,8 @@ HRESULT do_job_cancel_in_call(struct do_job *job, HRESULT error)
 
     if (FAILED(hr = halt_and_drain(job, DO_CALL_CANCEL)))
         return hr;
-    /* The row first: a crash then costs a stray temporary file, not a job that comes back. */
+    /* The row first, which notes the files for deletion: a crash then leaves no job that comes
+     * back, and the next engine deletes them. */
     if (SUCCEEDED(hr = do_queue_db_remove_job(job->engine->env.db, &job->record.id)))
     {
         drop_transfer(job, false);
@@ -330,17 +336,10 @@ HRESULT do_job_cancel_in_call(struct do_job *job, HRESULT error)
     return hr;
 }
 
-/* A decrypted file is shorter than what was received. */
-static uint64_t saved_size(struct do_job_file *file)
-{
-    return do_values_number(&file->record.values, DO_FILE_PROP_PLAIN_SIZE,
-        do_progress_snapshot(&file->progress).bytes_total);
-}
-
 /* Copies the temporary file into the client's stream, from the beginning each time it is tried. */
 static HRESULT copy_to_stream(struct do_job_file *file, struct do_stream *stream)
 {
-    uint64_t size = saved_size(file);
+    uint64_t size = do_job_file_saved_size(file);
     void *data = do_alloc_raw(COPY_BYTES);
     HRESULT hr;
 
@@ -386,15 +385,6 @@ static HRESULT save_to_stream(struct do_job_file *file)
     return hr;
 }
 
-static HRESULT save_to_path(struct do_job_file *file)
-{
-    bool replace = !do_job_is_download(file->job);
-    HRESULT hr = do_part_file_commit(file->part, file->record.local_path, saved_size(file),
-        do_http_date_to_filetime(file->record.last_modified), replace);
-
-    return hr == DO_HR_ALREADY_EXISTS ? DO_HR_FILE_EXISTS : hr;
-}
-
 /* Saves one transferred file under its name. On the caller's thread, the job halted. */
 static HRESULT save_file(struct do_job_file *file)
 {
@@ -403,32 +393,59 @@ static HRESULT save_file(struct do_job_file *file)
 
     if (!file->part)
         return DO_HR_FILE_NOT_FOUND;
-    do_recorder_drain(engine->env.recorder, file->part);
-    hr = file->record.local_path ? save_to_path(file) : save_to_stream(file);
-    if (FAILED(hr))
-        return hr;
-    do_part_file_release(file->part);
-    file->part = NULL;
-    file->record.saved = true;
-    do_progress_set_flags(&file->progress, true, true);
-    /* A crash before this row is written leaves a job whose temporary file is gone: it then says
-     * so. */
-    (void)do_queue_db_update_file(engine->env.db, &file->record);
-    return S_OK;
+    do_recorder_drain(engine->env.recorder, file->record.row_id);
+    hr = file->record.local_path ? do_job_file_save_to_path(file) : save_to_stream(file);
+    if (SUCCEEDED(hr))
+        do_job_file_set_saved(file);
+    return hr;
 }
 
-/* A file could not be saved: the job is as it was, with an error that says which and why. */
+static void begin_complete_on_loop(void *ctx)
+{
+    struct do_job_change *change = ctx;
+
+    change->hr = do_job_set_intent_on_loop(change->job, DO_INTENT_COMPLETE);
+    if (FAILED(change->hr))
+        change->job->record.intent = DO_INTENT_NONE;
+}
+
+/* Before anything is renamed: a restart then finishes what was begun (recover.c). */
+static HRESULT begin_complete(struct do_job *job, struct do_job_file **failed)
+{
+    struct do_job_change change = {job, NULL, NULL, S_OK};
+
+    *failed = NULL;
+    if (!do_job_needs_intent(job))
+        return S_OK;
+    if (FAILED(change.hr = do_job_settle_files(job, failed)))
+        return change.hr;
+    do_loop_call(loop_of(job), begin_complete_on_loop, &change);
+    return change.hr;
+}
+
+/* The job is as it was; a file that could not be saved is its error, which says which and why. */
 static void complete_failed_on_loop(void *ctx)
 {
     struct do_job_change *change = ctx;
     struct do_job *job = change->job;
 
-    do_job_set_error_on_loop(job, change->hr, DO_ERROR_CONTEXT_LOCAL_FILE, change->argument);
+    if (change->argument)
+        do_job_set_error_on_loop(job, change->hr, DO_ERROR_CONTEXT_LOCAL_FILE, change->argument);
+    (void)do_job_set_intent_on_loop(job, DO_INTENT_NONE);
     go_on_on_loop(change);
+}
+
+static HRESULT fail_complete(struct do_job *job, const struct do_job_file *file, HRESULT hr)
+{
+    struct do_job_change change = {job, file, NULL, hr};
+
+    do_loop_call(loop_of(job), complete_failed_on_loop, &change);
+    return hr;
 }
 
 HRESULT do_job_complete_in_call(struct do_job *job)
 {
+    struct do_job_file *failed;
     bool partial = false;
     HRESULT hr;
 
@@ -437,6 +454,8 @@ HRESULT do_job_complete_in_call(struct do_job *job)
     drop_transfer(job, true);
     /* A job that cannot be saved goes on at once, with the same files. */
     do_job_drain_recorder(job);
+    if (FAILED(hr = begin_complete(job, &failed)))
+        return fail_complete(job, failed, hr);
     for (size_t i = 0; i < job->file_count; i++)
     {
         struct do_job_file *file = job->files[i];
@@ -444,20 +463,10 @@ HRESULT do_job_complete_in_call(struct do_job *job)
         if (!file->record.transferred)
             partial = true;
         else if (!file->record.saved && FAILED(hr = save_file(file)))
-        {
-            struct do_job_change change = {job, file, NULL, hr};
-
-            do_loop_call(loop_of(job), complete_failed_on_loop, &change);
-            return hr;
-        }
+            return fail_complete(job, file, hr);
     }
     if (FAILED(hr = do_queue_db_remove_job(job->engine->env.db, &job->record.id)))
-    {
-        struct do_job_change change = {job, NULL, NULL, hr};
-
-        do_loop_call(loop_of(job), go_on_on_loop, &change);
-        return hr;
-    }
+        return fail_complete(job, NULL, hr);
     hr = leave_queue(job, DO_JOB_ACKNOWLEDGED, S_OK);
     return partial ? DO_HR_S_PARTIAL_COMPLETE : hr;
 }
@@ -486,26 +495,27 @@ HRESULT do_job_suspend(struct do_job *job)
     return hr;
 }
 
-static HRESULT cancel(struct do_job *job, HRESULT error)
+HRESULT do_job_cancel(struct do_job *job)
 {
     HRESULT hr;
 
     if (FAILED(hr = do_job_begin_call(job)))
         return hr;
-    hr = do_job_cancel_in_call(job, error);
+    hr = do_job_cancel_in_call(job, S_OK);
     do_job_end_call(job);
     return hr;
 }
 
-HRESULT do_job_cancel(struct do_job *job)
-{
-    return cancel(job, S_OK);
-}
-
 HRESULT do_job_cancel_old(struct do_job *job)
 {
+    HRESULT hr;
+
+    if (!do_job_take_turn(job, do_thread_current_id()))
+        return S_FALSE;
     do_log(DO_LOG_INFO, DO_LOG_JOB, "a job is too old and is cancelled");
-    return cancel(job, DO_E_JOB_TOO_OLD);
+    hr = do_job_cancel_in_call(job, DO_E_JOB_TOO_OLD);
+    do_job_end_call(job);
+    return hr;
 }
 
 HRESULT do_job_complete(struct do_job *job)

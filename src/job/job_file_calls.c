@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "job/secrets.h"
 #include "plat/file.h"
 #include "transfer/plan.h"
 #include "transfer/url.h"
@@ -405,17 +406,38 @@ HRESULT do_job_file_set_total_size(struct do_job_file *file, uint64_t size)
 }
 
 HRESULT do_job_file_change_values_on_loop(
-    struct do_job_file *file, const struct do_setting *settings, size_t count)
+    struct do_job_file *file, const struct do_setting *settings, size_t count, bool with_record)
 {
     struct do_job *job = file->job;
-    HRESULT hr = S_OK;
+    const struct do_file_record *record = &file->record;
+    struct do_queue_change change = {
+        .files = &record, .file_count = with_record ? 1 : 0, .row_id = count ? record->row_id : 0};
+    struct do_sealed sealed;
+    struct do_values values;
+    struct do_values old;
+    HRESULT hr;
 
-    if (count)
-        hr = do_queue_db_set_file_values(job->engine->env.db, file->record.row_id, settings, count);
-    do_mutex_lock(&job->lock);
+    if (!count && !with_record)
+        return S_OK;
+    do_values_init(&values);
+    if (FAILED(hr = do_secrets_seal(DO_SECRETS_OF_FILE, settings, count, &sealed)) ||
+        FAILED(hr = do_values_assign(&values, &record->values)))
+        goto done;
+    change.file_values = sealed.settings;
+    change.file_value_count = sealed.count;
     for (size_t i = 0; i < count && SUCCEEDED(hr); i++)
-        hr = do_values_set(&file->record.values, settings[i].id, &settings[i].value);
+        hr = do_values_set(&values, settings[i].id, &settings[i].value);
+    if (FAILED(hr) || FAILED(hr = do_queue_db_change(job->engine->env.db, &change)))
+        goto done;
+    do_mutex_lock(&job->lock);
+    old = file->record.values;
+    file->record.values = values;
+    values = old;
     do_mutex_unlock(&job->lock);
+
+done:
+    do_sealed_finish(&sealed);
+    do_values_finish(&values);
     return hr;
 }
 
@@ -432,7 +454,8 @@ static void set_value_on_loop(void *ctx)
         change->hr = check_suspended(change->job);
     if (FAILED(change->hr))
         return;
-    if (SUCCEEDED(change->hr = do_job_file_change_values_on_loop(file, &file_change->setting, 1)))
+    if (SUCCEEDED(
+            change->hr = do_job_file_change_values_on_loop(file, &file_change->setting, 1, false)))
         do_job_touch_on_loop(change->job);
 }
 
@@ -477,6 +500,45 @@ static HRESULT make_url(const struct prefix_change *prefix, const char *url, cha
     return strlen(*out) > DO_URL_LIMIT || FAILED(do_url_check(*out)) ? E_INVALIDARG : S_OK;
 }
 
+static void exchange_urls(struct do_job *job, struct prefix_change *prefix)
+{
+    for (size_t i = 0; i < prefix->count; i++)
+    {
+        char *url = job->files[i]->record.url;
+
+        if (!prefix->urls[i])
+            continue;
+        job->files[i]->record.url = prefix->urls[i];
+        prefix->urls[i] = url;
+    }
+}
+
+/* All of them or none, in the database as well. The old ones are then in prefix. */
+static HRESULT swap_urls(struct do_job *job, struct prefix_change *prefix)
+{
+    const struct do_file_record **records = do_alloc_array(prefix->count, sizeof(*records));
+    struct do_queue_change change = {.files = records};
+    HRESULT hr;
+
+    if (!records)
+        return E_OUTOFMEMORY;
+    for (size_t i = 0; i < prefix->count; i++)
+    {
+        if (prefix->urls[i])
+            records[change.file_count++] = &job->files[i]->record;
+    }
+    exchange_urls(job, prefix);
+    if (FAILED(hr = do_queue_db_change(job->engine->env.db, &change)))
+        exchange_urls(job, prefix);
+    do_free(records);
+    for (size_t i = 0; i < prefix->count && SUCCEEDED(hr); i++)
+    {
+        if (prefix->urls[i])
+            do_http_facts_forget_redirect(&job->files[i]->facts);
+    }
+    return hr;
+}
+
 static void replace_prefix_on_loop(void *ctx)
 {
     struct do_job_change *change = ctx;
@@ -500,19 +562,9 @@ static void replace_prefix_on_loop(void *ctx)
             return;
         any = any || prefix->urls[i];
     }
-    for (size_t i = 0; i < job->file_count && SUCCEEDED(change->hr); i++)
-    {
-        struct file_change file_change = {.file = job->files[i], .text = prefix->urls[i]};
-
-        if (!prefix->urls[i])
-            continue;
-        change->hr = swap_text(job->files[i], &job->files[i]->record.url, &file_change);
-        if (SUCCEEDED(change->hr))
-            do_http_facts_forget_redirect(&job->files[i]->facts);
-        prefix->urls[i] = file_change.text;
-    }
-    if (SUCCEEDED(change->hr) && !any)
-        change->hr = S_FALSE;
+    change->hr = any ? swap_urls(job, prefix) : S_FALSE;
+    if (change->hr == S_OK)
+        do_job_touch_on_loop(job);
 }
 
 HRESULT do_job_replace_url_prefix(

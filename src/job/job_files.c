@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "job/secrets.h"
 #include "plat/file.h"
 #include "transfer/decrypt.h"
 #include "transfer/piece_hashes.h"
@@ -32,7 +33,7 @@ HRESULT do_job_check_files(const struct do_job *job)
             !do_values_text(values, DO_FILE_PROP_INTEGRITY_INFO))
             return DO_E_INTEGRITYCHECKINFO_UNSPECIFIED;
         /* A file that is decrypted, or must be checked, is so as a whole. */
-        if (file->record.range_count &&
+        if (!do_plan_is_whole(file->record.ranges, file->record.range_count) &&
             (do_values_number(values, DO_FILE_PROP_INTEGRITY_MANDATORY, 0) ||
                 do_values_text(values, DO_FILE_PROP_DECRYPTION_INFO)))
             return DO_E_DOWNLOAD_RANGES_UNEXPECTED;
@@ -217,6 +218,23 @@ static void discard_other(const struct do_engine *engine, const struct do_file_r
         do_job_discard_left_file(engine, record, other);
 }
 
+/* The temporary file is ours from now on. */
+static HRESULT take_left_file(
+    const struct do_job *job, struct do_job_file *file, const struct do_file_record *record)
+{
+    HRESULT hr;
+
+    if (record->temp_path && !record->saved &&
+        FAILED(hr = do_part_file_create(record->temp_path, &record->received, &file->part)))
+        return hr;
+    /* What nobody wrote to when it was left must be as it was. */
+    if (file->part &&
+        (record->transferred || job->state == DO_JOB_SUSPENDED || job->state == DO_JOB_ERROR))
+        do_part_file_expect_time(file->part, record->temp_time);
+    discard_other(job->engine, record);
+    return S_OK;
+}
+
 HRESULT do_job_restore_file(struct do_job *job, const struct do_file_record *record)
 {
     const struct do_new_file new_file = {record->content_id, record->url, record->local_path,
@@ -241,12 +259,11 @@ HRESULT do_job_restore_file(struct do_job *job, const struct do_file_record *rec
         FAILED(hr = do_str_assign(&file->record.last_modified, record->last_modified)) ||
         FAILED(hr = do_str_assign(&file->record.temp_path, record->temp_path)) ||
         FAILED(hr = do_values_assign(&file->record.values, &record->values)) ||
+        FAILED(hr = do_secrets_open(DO_SECRETS_OF_FILE, &file->record.values)) ||
         FAILED(hr = do_job_file_set_known_total(file)))
         goto failed;
-    if (record->temp_path && !record->saved &&
-        FAILED(hr = do_part_file_create(record->temp_path, &record->received, &file->part)))
+    if (!job->is_foreign && FAILED(hr = take_left_file(job, file, record)))
         goto failed;
-    discard_other(job->engine, record);
     do_progress_set_transferred(
         &file->progress, record->transferred ? do_progress_snapshot(&file->progress).bytes_total
                                              : do_range_set_size(&record->received));
@@ -259,6 +276,55 @@ HRESULT do_job_restore_file(struct do_job *job, const struct do_file_record *rec
 failed:
     do_job_file_destroy(file);
     return hr;
+}
+
+/* Bytes that came count as written now: that time is not stored. */
+static void absorb_progress(struct do_progress *progress, struct do_progress *fresh)
+{
+    struct do_progress_values before = do_progress_snapshot(progress);
+    struct do_progress_values values = do_progress_snapshot(fresh);
+
+    do_progress_set_total(progress, values.bytes_total);
+    if (values.bytes_transferred > before.bytes_transferred)
+        do_progress_add_transferred(progress, values.bytes_transferred - before.bytes_transferred);
+    else
+        do_progress_set_transferred(progress, values.bytes_transferred);
+    do_progress_set_flags(progress, values.transferred, values.saved);
+}
+
+static void absorb_file(struct do_job_file *file, struct do_job_file *fresh)
+{
+    struct do_file_record record;
+
+    do_mutex_lock(&file->job->lock);
+    record = file->record;
+    file->record = fresh->record;
+    do_mutex_unlock(&file->job->lock);
+    fresh->record = record;
+    do_part_file_release(file->part);
+    file->part = fresh->part;
+    fresh->part = NULL;
+    absorb_progress(&file->progress, &fresh->progress);
+}
+
+HRESULT do_job_absorb_files_on_loop(struct do_job *job, struct do_job *fresh)
+{
+    size_t count = job->file_count;
+    HRESULT hr;
+
+    if (fresh->file_count > count && FAILED(hr = reserve_files(job, fresh->file_count - count)))
+        return hr;
+    for (size_t i = 0; i < fresh->file_count; i++)
+    {
+        if (i < count)
+            absorb_file(job->files[i], fresh->files[i]);
+        else
+        {
+            append_file(job, fresh->files[i]);
+            fresh->files[i] = NULL;
+        }
+    }
+    return S_OK;
 }
 
 /* Files that are created but not yet part of a job. */
@@ -279,6 +345,15 @@ static void add_files_on_loop(void *ctx)
 
     if (FAILED(change->hr = do_job_state_after_call(job->state, DO_CALL_ADD_FILE, &next)))
         return;
+    if (FAILED(change->hr = do_engine_check_file_count_on_loop(
+                   job->engine, job->file_count + new_files->count)))
+        return;
+    for (size_t i = 0; i < new_files->count; i++)
+    {
+        if (FAILED(change->hr = do_engine_check_range_count_on_loop(
+                       job->engine, new_files->records[i]->range_count)))
+            return;
+    }
     if (FAILED(change->hr = reserve_files(job, new_files->count)) ||
         FAILED(change->hr = do_queue_db_insert_files(
                    job->engine->env.db, &job->record.id, new_files->records, new_files->count)))

@@ -270,6 +270,39 @@ static HRESULT apply_property(struct do_job *job, const struct do_setting *setti
     return hr;
 }
 
+/* A paused download goes on elsewhere: its file's URL changes with the property, or neither does.
+ */
+static HRESULT change_uri(struct do_job *job, const struct do_setting *setting)
+{
+    struct do_job_file *file = job->files[0];
+    char *old = file->record.url;
+    char *url;
+    HRESULT hr;
+
+    if (setting->value.kind == DO_VALUE_EMPTY)
+        return E_INVALIDARG; /* what has begun comes from somewhere */
+    if (!(url = do_str_dup(setting->value.data)))
+        return E_OUTOFMEMORY;
+    file->record.url = url;
+    /* No option of requests is among them. */
+    if (FAILED(hr = do_job_store_values_on_loop(job, setting, 1, file)))
+    {
+        file->record.url = old;
+        do_free(url);
+        return hr;
+    }
+    do_free(old);
+    do_http_facts_forget_redirect(&file->facts);
+    return S_OK;
+}
+
+static HRESULT change_property(struct do_job *job, const struct do_setting *setting)
+{
+    if (setting->id == DO_PROP_URI && job->file_count)
+        return change_uri(job, setting);
+    return do_job_change_values_on_loop(job, setting, 1);
+}
+
 static void set_property_on_loop(void *ctx)
 {
     struct do_job_change *change = ctx;
@@ -287,14 +320,7 @@ static void set_property_on_loop(void *ctx)
         change->hr = DO_E_FILE_DOWNLOADSINK_ALREADY_SET;
         return;
     }
-    /* What has begun comes from somewhere. */
-    if (property->setting.id == DO_PROP_URI && job->file_count &&
-        property->setting.value.kind == DO_VALUE_EMPTY)
-    {
-        change->hr = E_INVALIDARG;
-        return;
-    }
-    if (FAILED(change->hr = do_job_change_values_on_loop(job, &property->setting, 1)) ||
+    if (FAILED(change->hr = change_property(job, &property->setting)) ||
         FAILED(change->hr = apply_property(job, &property->setting)))
         return;
     do_job_store_on_loop(job);
@@ -307,7 +333,6 @@ static void set_property_on_loop(void *ctx)
 HRESULT do_download_set_property(struct do_job *job, uint32_t id, const struct do_value *value)
 {
     struct property_change change = {{id, *value}, WHEN_ALIVE};
-    bool is_file_url;
     HRESULT hr;
 
     if (id >= DO_DOWNLOAD_PROP_COUNT)
@@ -318,15 +343,8 @@ HRESULT do_download_set_property(struct do_job *job, uint32_t id, const struct d
         return E_INVALIDARG;
     if (FAILED(hr = check_value(&rows[id], value)))
         return hr;
-    is_file_url = id == DO_PROP_URI && do_job_get_file_count(job);
-    if (id == DO_PROP_URI && value->kind == DO_VALUE_EMPTY && do_job_get_file_count(job))
-        return E_INVALIDARG; /* what has begun needs one */
     change.when = rows[id].when;
-    hr = do_job_change(job, set_property_on_loop, &change, NULL);
-    /* A paused download goes on elsewhere. */
-    if (SUCCEEDED(hr) && is_file_url)
-        hr = do_job_file_set_url(do_job_get_file(job, 0), value->data);
-    return hr;
+    return do_job_change(job, set_property_on_loop, &change, NULL);
 }
 
 static void set_status_listener_on_loop(void *ctx)
@@ -342,11 +360,12 @@ static void set_status_listener_on_loop(void *ctx)
     }
     do_notify_set_listener(job->engine->notifier, job, listener);
     do_job_watch_bytes_on_loop(job);
+    do_job_hold_mirror_on_loop(job);
 }
 
 HRESULT do_download_set_listener(struct do_job *job, struct do_listener *listener)
 {
-    return do_job_change(job, set_status_listener_on_loop, NULL, listener);
+    return do_job_change_here(job, set_status_listener_on_loop, NULL, listener);
 }
 
 struct stream_change

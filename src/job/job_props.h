@@ -33,7 +33,7 @@ enum do_prop
     DO_PROP_INTEGRITY_MANDATORY = 20,
     DO_PROP_TOTAL_SIZE = 21,
     DO_PROP_NO_CELLULAR = 22,
-    DO_PROP_AUTH_HEADERS = 23, /* text; never stored */
+    DO_PROP_AUTH_HEADERS = 23, /* text; stored only when it can be sealed (secrets.h) */
     DO_PROP_ALLOW_DOWNGRADE = 24,
     DO_PROP_NON_VOLATILE = 25,
     DO_PROP_REDIRECT_TARGET = 26,
@@ -55,7 +55,8 @@ enum do_prop
     DO_PROP_CERTIFICATE_LOCATION, /* BG_CERT_STORE_LOCATION */
     DO_PROP_CERTIFICATE_STORE,    /* text */
     DO_PROP_CERTIFICATE_HASH,     /* bytes: SHA-1 */
-    DO_PROP_CERTIFICATE_SUBJECT   /* text: how the client named it, NULL when by hash */
+    DO_PROP_CERTIFICATE_SUBJECT,  /* text: how the client named it, NULL when by hash */
+    DO_PROP_CREDENTIALS           /* bytes: in the database only (secrets.h) */
 };
 
 /* Properties of a file; the first are those of DOFilePropertyId. */

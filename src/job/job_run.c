@@ -12,6 +12,9 @@
 /* How often a job looks whether bytes came that a listener wants to know of. */
 #define NOTICE_LOOK_MS 100U
 
+/* How long connections may be silent after a change of the network. */
+#define NETWORK_SILENCE_MS 4000U
+
 /* How often a job that must end looks whether the writer is through with its file. */
 #define DRAIN_LOOK_MS 20U
 
@@ -26,32 +29,56 @@ void do_job_store_on_loop(struct do_job *job)
         do_log(DO_LOG_ERROR, DO_LOG_STORE, "a job's state is not stored: 0x%08x", (unsigned int)hr);
 }
 
-/* An active job keeps the engine alive, and one that transfers takes a slot. */
-static void take_or_give_back(struct do_job *job)
+static enum do_rate_class class_of(const struct do_job *job)
+{
+    return job->record.priority == DO_PRIORITY_FOREGROUND ? DO_RATE_FOREGROUND : DO_RATE_BACKGROUND;
+}
+
+/* One that failed and waits for its next attempt is under way, but lets others run meanwhile. */
+static void count_job(struct do_job *job)
 {
     struct do_engine *engine = job->engine;
-    bool active = do_job_state_is_active(job->state);
-    bool is_queued = job->state == DO_JOB_QUEUED;
-    bool needs_slot = active && job->state != DO_JOB_QUEUED && !job->blocked;
+    bool active = do_job_state_is_active(job->state) && !job->is_foreign;
+    bool has_slot = active && job->state != DO_JOB_QUEUED && !job->blocked;
+    bool is_running = has_slot && job->state != DO_JOB_TRANSIENT_ERROR;
+    bool is_queued;
 
+    if (!has_slot || is_running)
+        job->retry_is_due = false;
+    is_queued = (active && job->state == DO_JOB_QUEUED) || job->retry_is_due;
     if (is_queued != job->is_queued)
     {
         job->is_queued = is_queued;
         engine->queued_jobs += is_queued ? 1U : (uint32_t)-1;
     }
-    if (needs_slot != job->has_slot)
+    if (is_running != job->is_running)
     {
-        job->has_slot = needs_slot;
-        engine->running_jobs += needs_slot ? 1U : (uint32_t)-1;
+        job->is_running = is_running;
+        engine->running_jobs += is_running ? 1U : (uint32_t)-1;
     }
+    job->has_slot = has_slot;
+}
+
+/* An active job keeps the engine alive, and one that transfers takes a slot. */
+void do_job_count_on_loop(struct do_job *job)
+{
+    struct do_engine *engine = job->engine;
+    bool active = do_job_state_is_active(job->state) && !job->is_foreign;
+
+    /* The priority may be another one. */
+    if (job->transfer)
+        do_transfer_set_class_on_loop(job->transfer, class_of(job));
+    count_job(job);
     if (active && !job->holds_engine)
     {
         job->holds_engine = true;
+        do_conditions_set_watched_on_loop(engine->conditions, ++engine->active_jobs != 0);
         do_engine_retain(engine);
     }
     else if (!active && job->holds_engine)
     {
         job->holds_engine = false;
+        do_conditions_set_watched_on_loop(engine->conditions, --engine->active_jobs != 0);
         do_engine_release(engine);
     }
 }
@@ -66,10 +93,17 @@ static enum do_notice notice_of(enum do_job_state before, enum do_job_state stat
     return DO_NOTICE_JOB_MODIFICATION;
 }
 
-/* Who waits for the state is woken also when the client is not to be told of it. */
-static void change_state(struct do_job *job, enum do_job_state state, bool blocked)
+static void set_time(struct do_job *job, uint64_t time)
 {
-    uint64_t now = job->engine->config.filetime();
+    do_mutex_lock(&job->lock);
+    job->record.modification_time = time;
+    do_mutex_unlock(&job->lock);
+}
+
+/* Who waits for the state is woken also when the client is not to be told of it. */
+static void change_state(
+    struct do_job *job, enum do_job_state state, bool blocked, bool is_stored, uint64_t now)
+{
     enum do_job_state before = job->state;
     enum do_download_state shown_before = do_download_state_of(job);
 
@@ -78,21 +112,43 @@ static void change_state(struct do_job *job, enum do_job_state state, bool block
         job->record.completion_time = now;
     job->state = state;
     job->blocked = blocked;
+    job->offline =
+        state == DO_JOB_TRANSIENT_ERROR && job->record.error == DO_E_BLOCKED_BY_NO_NETWORK;
     job->record.modification_time = now;
     do_cond_broadcast(&job->state_changed);
     do_mutex_unlock(&job->lock);
-    do_job_store_on_loop(job);
+    if (!is_stored)
+        do_job_store_on_loop(job);
     if (!do_job_is_download(job))
         do_notify_post(job->engine->notifier, job, notice_of(before, state));
     else if (shown_before != do_download_state_of(job))
         do_download_post_status_on_loop(job);
-    take_or_give_back(job);
+    do_job_count_on_loop(job);
 }
 
 void do_job_set_state_on_loop(struct do_job *job, enum do_job_state state)
 {
     /* A block lasts until the job goes on, or is stopped by somebody else. */
-    change_state(job, state, job->blocked && state == job->state);
+    change_state(
+        job, state, job->blocked && state == job->state, false, job->engine->config.filetime());
+}
+
+HRESULT do_job_enter_state_on_loop(struct do_job *job, enum do_job_state state)
+{
+    uint64_t now = job->engine->config.filetime();
+    uint64_t before = job->record.modification_time;
+    HRESULT hr;
+
+    job->record.state = (uint32_t)state;
+    set_time(job, now);
+    if (SUCCEEDED(hr = do_queue_db_update_job(job->engine->env.db, &job->record)))
+    {
+        change_state(job, state, false, true, now);
+        return S_OK;
+    }
+    job->record.state = (uint32_t)job->state;
+    set_time(job, before);
+    return hr;
 }
 
 void do_job_touch_on_loop(struct do_job *job)
@@ -158,6 +214,9 @@ void do_job_halt_on_loop(struct do_job *job)
     do_timer_cancel_on_loop(&job->progress_timer);
     do_timer_cancel_on_loop(&job->deadline_timer);
     do_timer_cancel_on_loop(&job->notice_timer);
+    do_timer_cancel_on_loop(&job->network_timer);
+    job->retry_is_due = false;
+    count_job(job);
     set_active(job, false);
     if (job->transfer)
         do_transfer_stop_on_loop(job->transfer);
@@ -267,7 +326,7 @@ static void on_progress_timer(void *ctx)
 void do_job_set_deadline_on_loop(struct do_job *job)
 {
     uint64_t limit_s = do_values_number(
-        &job->record.values, DO_PROP_MAX_DOWNLOAD_TIME, DO_JOB_MAX_DOWNLOAD_TIME_S);
+        &job->record.values, DO_PROP_MAX_DOWNLOAD_TIME, do_job_default_max_download_time_s(job));
 
     if (job->out_of_time)
         return; /* it ends as soon as the writer is through */
@@ -358,15 +417,65 @@ static uint32_t retry_delay_ms(struct do_job *job)
     return server_ms > delay_ms ? server_ms : delay_ms;
 }
 
+/* What a network that is gone does to an exchange. */
+static bool is_network_trouble(HRESULT hr)
+{
+    switch (hr)
+    {
+    case DO_E_BLOCKED_BY_NO_NETWORK:
+    case DO_HR_NET_NAME_NOT_RESOLVED:
+    case DO_HR_NET_CANNOT_CONNECT:
+    case DO_HR_NET_CONNECTION_ABORTED:
+    case DO_HR_NET_TIMEOUT:
+        return true;
+    default:
+        return false;
+    }
+}
+
+/*
+ * The server was not asked, since others have found it in trouble: no attempt of this job's own,
+ * but what it waits for is no secret when it takes longer than a retry that the client does not
+ * see.
+ */
+static void wait_for_host(struct do_job *job, HRESULT hr, uint32_t delay_ms)
+{
+    struct do_loop *loop = job->engine->env.loop;
+
+    if (delay_ms > 2 * job->engine->config.fast_retry_ms)
+    {
+        do_mutex_lock(&job->lock);
+        set_error_locked(job, hr, context_of(hr), job->current);
+        do_mutex_unlock(&job->lock);
+        do_job_set_state_on_loop(job, DO_JOB_TRANSIENT_ERROR);
+    }
+    do_timer_set_on_loop(loop, &job->retry_timer, do_loop_now_on_loop(loop) + delay_ms);
+    set_progress_timer(job);
+    do_engine_schedule_on_loop(job->engine);
+}
+
 static void retry_later(struct do_job *job, HRESULT hr)
 {
     bool hidden;
     uint32_t delay_ms;
 
     look_for_progress(job);
+    if (is_network_trouble(hr) && do_conditions_lacks_network_on_loop(job->engine->conditions, job))
+    {
+        hr = DO_E_BLOCKED_BY_NO_NETWORK;
+        job->fast_retries = 0;
+    }
     job->last_failure = hr;
+    if (job->transfer && (delay_ms = do_transfer_host_delay_ms_on_loop(job->transfer)) != 0)
+    {
+        wait_for_host(job, hr, delay_ms);
+        return;
+    }
     hidden = job->fast_retries > 0;
     delay_ms = retry_delay_ms(job);
+    if (job->transfer)
+        do_transfer_tell_host_on_loop(
+            job->transfer, hr, do_loop_now_on_loop(job->engine->env.loop) + delay_ms);
     do_log(DO_LOG_INFO, DO_LOG_JOB, "attempt failed: 0x%08x, next in %u ms", (unsigned int)hr,
         (unsigned int)delay_ms);
     if (!hidden)
@@ -377,6 +486,7 @@ static void retry_later(struct do_job *job, HRESULT hr)
     do_timer_set_on_loop(job->engine->env.loop, &job->retry_timer,
         do_loop_now_on_loop(job->engine->env.loop) + delay_ms);
     set_progress_timer(job);
+    do_engine_schedule_on_loop(job->engine);
 }
 
 static void run_next_file(struct do_job *job);
@@ -393,7 +503,8 @@ static void on_transfer_end(void *ctx, HRESULT hr)
         do_job_reset_progress_clock_on_loop(job);
         run_next_file(job);
     }
-    else if (do_hr_is_transient(hr) && no_progress_limit_ms(job))
+    else if ((do_hr_is_transient(hr) || do_transfer_must_retry_on_loop(job->transfer)) &&
+             no_progress_limit_ms(job))
         retry_later(job, hr);
     else
         give_up(job, hr);
@@ -407,6 +518,15 @@ static struct do_job_file *next_file(const struct do_job *job)
             return job->files[i];
     }
     return NULL;
+}
+
+void do_job_forget_host_on_loop(struct do_job *job)
+{
+    const struct do_job_file *file = job->current ? job->current : next_file(job);
+    struct do_host *host = file ? do_host_find(&job->engine->env.hosts, file->record.url) : NULL;
+
+    if (host)
+        do_host_forget_trouble(host);
 }
 
 static void hold_job_of(void *ctx)
@@ -455,9 +575,10 @@ static HRESULT give_to_stream(void *ctx, const void *data, size_t length)
     return hr;
 }
 
-static HRESULT keep_file_value(void *ctx, const struct do_setting *setting)
+static HRESULT keep_file_values(
+    void *ctx, const struct do_setting *settings, size_t count, bool with_record)
 {
-    return do_job_file_change_values_on_loop(ctx, setting, 1);
+    return do_job_file_change_values_on_loop(ctx, settings, count, with_record);
 }
 
 /* A stream gets a checked file's bytes once, however often its check is stopped. */
@@ -487,7 +608,7 @@ static HRESULT prepare_transfer(struct do_job *job)
         .is_mandatory = do_values_number(values, DO_FILE_PROP_INTEGRITY_MANDATORY, 0) != 0,
         .decryption_info = do_values_text(values, DO_FILE_PROP_DECRYPTION_INFO),
         .spool = {.hold = hold_job_of, .let_go = let_go_job_of, .ctx = file},
-        .keep = keep_file_value,
+        .keep = keep_file_values,
         .keep_ctx = file,
         .plain_size_id = DO_FILE_PROP_PLAIN_SIZE,
         .plain_path_id = DO_FILE_PROP_PLAIN_PATH};
@@ -533,17 +654,19 @@ static void run_next_file(struct do_job *job)
             give_up(job, hr);
             return;
         }
+        do_transfer_set_class_on_loop(job->transfer, class_of(job));
     }
     set_progress_timer(job);
     do_job_set_deadline_on_loop(job);
     do_job_watch_bytes_on_loop(job);
     set_active(job, true);
-    do_transfer_start_on_loop(job->transfer);
+    /* Without retries there is no later. */
+    do_transfer_start_on_loop(job->transfer, !no_progress_limit_ms(job));
 }
 
 /*
- * The network costs what the client does not want to pay: the job stops, with the reason as a
- * transient error, and goes on by itself.
+ * There is no network, or it costs what the client does not want to pay: the job stops, with the
+ * reason as a transient error, and goes on by itself.
  */
 static void block(struct do_job *job, HRESULT reason)
 {
@@ -554,7 +677,7 @@ static void block(struct do_job *job, HRESULT reason)
     do_mutex_lock(&job->lock);
     set_error_locked(job, reason, DO_ERROR_CONTEXT_NONE, NULL);
     do_mutex_unlock(&job->lock);
-    change_state(job, DO_JOB_TRANSIENT_ERROR, true);
+    change_state(job, DO_JOB_TRANSIENT_ERROR, true, false, job->engine->config.filetime());
 }
 
 void do_job_apply_conditions_on_loop(struct do_job *job)
@@ -573,11 +696,56 @@ void do_job_apply_conditions_on_loop(struct do_job *job)
     }
 }
 
+/* Not a byte since the network became another one: its connections may have died with the old. */
+static void on_network_timer(void *ctx)
+{
+    struct do_job *job = ctx;
+    struct do_loop *loop = job->engine->env.loop;
+
+    if (job->state != DO_JOB_TRANSFERRING || !job->transfer ||
+        !do_list_is_empty(&job->retry_timer.link) ||
+        !do_transfer_waits_for_bytes_on_loop(job->transfer) ||
+        do_transfer_last_byte_ms_on_loop(job->transfer) >= job->network_ms)
+        return;
+    do_log(DO_LOG_INFO, DO_LOG_JOB, "a job's connections are silent since the network changed");
+    do_job_halt_on_loop(job);
+    job->was_blocked = true;
+    do_timer_set_on_loop(loop, &job->retry_timer, do_loop_now_on_loop(loop));
+    set_progress_timer(job);
+}
+
+/* A time that the client or the server has set stays. */
+void do_job_change_network_on_loop(struct do_job *job)
+{
+    struct do_loop *loop = job->engine->env.loop;
+
+    if (!job->has_slot || job->halted)
+        return;
+    if (do_list_is_empty(&job->retry_timer.link))
+    {
+        job->network_ms = do_loop_now_on_loop(loop);
+        do_timer_set_on_loop(loop, &job->network_timer, job->network_ms + NETWORK_SILENCE_MS);
+    }
+    else if (is_network_trouble(job->last_failure) && !job->record.min_retry_delay_s)
+    {
+        do_backoff_reset(&job->backoff);
+        do_job_forget_host_on_loop(job);
+        do_timer_set_on_loop(loop, &job->retry_timer, do_loop_now_on_loop(loop));
+    }
+}
+
+/* One that showed its failure has given its slot to others, and is in line for one again. */
 static void on_retry_timer(void *ctx)
 {
     struct do_job *job = ctx;
 
-    do_job_run_on_loop(job);
+    if (job->state == DO_JOB_TRANSIENT_ERROR)
+    {
+        job->retry_is_due = true;
+        count_job(job);
+    }
+    else
+        do_job_run_on_loop(job);
     do_engine_schedule_on_loop(job->engine);
 }
 
@@ -632,7 +800,9 @@ void do_job_run_on_loop(struct do_job *job)
 void do_job_init_run(struct do_job *job)
 {
     do_list_init(&job->link);
+    do_list_init(&job->by_id);
     do_timer_init(&job->retry_timer, on_retry_timer, job);
+    do_timer_init(&job->network_timer, on_network_timer, job);
     do_timer_init(&job->progress_timer, on_progress_timer, job);
     do_timer_init(&job->deadline_timer, on_deadline_timer, job);
     do_timer_init(&job->notice_timer, on_notice_timer, job);

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A job's properties: changed on the loop, stored, and turned into the options of its requests; its
- * credentials, which are kept in memory only; and who listens to it.
+ * credentials, which are stored only sealed (secrets.h); and who listens to it.
  */
 #include "job/job_internal.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "base/str.h"
+#include "job/secrets.h"
 
 /* Bits of IBackgroundCopyJobHttpOptions::SetSecurityFlags. (Source: win32 docs, BITS.) */
 #define HTTP_CHECK_REVOCATION 0x1U
@@ -56,6 +58,9 @@ static void apply_security(const struct do_values *values, struct do_request_opt
         if ((http & security_bits[i].http) || (winhttp & security_bits[i].winhttp))
             options->tls_flags |= security_bits[i].tls;
     }
+    if (options->tls_flags & ~DO_TLS_CHECK_REVOCATION)
+        do_log(DO_LOG_WARN, DO_LOG_JOB, "certificates with faults are accepted: flags 0x%x",
+            (unsigned int)options->tls_flags);
     options->redirects = DO_REDIRECT_FOLLOW;
     if ((http & HTTP_REDIRECT_MASK) == HTTP_REDIRECT_REPORT)
         options->redirects = DO_REDIRECT_REPORT;
@@ -113,34 +118,28 @@ HRESULT do_job_apply_values_on_loop(struct do_job *job)
 
 /* Changes of values */
 
-/* Credentials in headers are kept in memory only. */
-static bool is_stored(uint32_t id)
+static HRESULT store_values(struct do_job *job, const struct do_setting *settings,
+    size_t setting_count, const struct do_job_file *file)
 {
-    return id != DO_PROP_AUTH_HEADERS;
-}
+    const struct do_file_record *record = file ? &file->record : NULL;
+    struct do_queue_change change = {.files = &record, .file_count = file ? 1 : 0};
+    struct do_sealed sealed;
+    HRESULT hr = do_secrets_seal(DO_SECRETS_OF_JOB, settings, setting_count, &sealed);
 
-static HRESULT store_values(
-    struct do_job *job, const struct do_setting *settings, size_t setting_count)
-{
-    struct do_setting *stored = do_alloc_array(setting_count + 1, sizeof(*stored));
-    size_t count = 0;
-    HRESULT hr = S_OK;
-
-    if (!stored)
-        return E_OUTOFMEMORY;
-    for (size_t i = 0; i < setting_count; i++)
+    if (SUCCEEDED(hr) && setting_count)
     {
-        if (is_stored(settings[i].id))
-            stored[count++] = settings[i];
+        change.job_id = &job->record.id;
+        change.job_values = sealed.settings;
+        change.job_value_count = sealed.count;
     }
-    if (count)
-        hr = do_queue_db_set_job_values(job->engine->env.db, &job->record.id, stored, count);
-    do_free(stored);
+    if (SUCCEEDED(hr) && (setting_count || file))
+        hr = do_queue_db_change(job->engine->env.db, &change);
+    do_sealed_finish(&sealed);
     return hr;
 }
 
-HRESULT do_job_change_values_on_loop(
-    struct do_job *job, const struct do_setting *settings, size_t count)
+HRESULT do_job_store_values_on_loop(struct do_job *job, const struct do_setting *settings,
+    size_t count, const struct do_job_file *file)
 {
     struct do_values copy;
     struct do_values old;
@@ -151,7 +150,7 @@ HRESULT do_job_change_values_on_loop(
         return hr;
     for (size_t i = 0; i < count && SUCCEEDED(hr); i++)
         hr = do_values_set(&copy, settings[i].id, &settings[i].value);
-    if (FAILED(hr) || FAILED(hr = store_values(job, settings, count)))
+    if (FAILED(hr) || FAILED(hr = store_values(job, settings, count, file)))
     {
         do_values_finish(&copy);
         return hr;
@@ -161,7 +160,15 @@ HRESULT do_job_change_values_on_loop(
     job->record.values = copy;
     do_mutex_unlock(&job->lock);
     do_values_finish(&old);
-    return do_job_apply_values_on_loop(job);
+    return S_OK;
+}
+
+HRESULT do_job_change_values_on_loop(
+    struct do_job *job, const struct do_setting *settings, size_t count)
+{
+    HRESULT hr = do_job_store_values_on_loop(job, settings, count, NULL);
+
+    return SUCCEEDED(hr) ? do_job_apply_values_on_loop(job) : hr;
 }
 
 struct value_change
@@ -196,12 +203,26 @@ HRESULT do_job_set_values(struct do_job *job, const struct do_setting *settings,
 
 /* Credentials */
 
+/* Stores those that the job will have after the change. */
+static HRESULT store_credentials(
+    struct do_job *job, const struct do_credential *credential, bool is_removed)
+{
+    struct do_setting setting = {DO_PROP_CREDENTIALS, do_value_of_text(NULL)};
+    HRESULT hr = do_secrets_pack_credentials(&job->options, credential, is_removed, &setting.value);
+
+    if (SUCCEEDED(hr))
+        hr = store_values(job, &setting, 1, NULL);
+    do_secrets_finish_value(&setting.value);
+    return hr;
+}
+
 static void set_credential_on_loop(void *ctx)
 {
     struct do_job_change *change = ctx;
     enum do_job_state next;
 
     if (FAILED(change->hr = do_job_state_after_call(change->job->state, DO_CALL_SET, &next)) ||
+        FAILED(change->hr = store_credentials(change->job, change->argument, false)) ||
         FAILED(change->hr =
                    do_request_options_set_credential(&change->job->options, change->argument)))
         return;
@@ -217,12 +238,16 @@ static void remove_credential_on_loop(void *ctx)
 {
     struct do_job_change *change = ctx;
     const struct do_credential *which = change->argument;
+    struct do_job *job = change->job;
     enum do_job_state next;
 
-    if (FAILED(change->hr = do_job_state_after_call(change->job->state, DO_CALL_SET, &next)))
+    if (FAILED(change->hr = do_job_state_after_call(job->state, DO_CALL_SET, &next)))
         return;
-    change->hr =
-        do_request_options_remove_credential(&change->job->options, which->target, which->scheme);
+    if (!do_request_options_get_credential(&job->options, which->target, which->scheme))
+        change->hr = S_FALSE;
+    else if (SUCCEEDED(change->hr = store_credentials(job, which, true)))
+        change->hr =
+            do_request_options_remove_credential(&job->options, which->target, which->scheme);
     if (change->hr == S_OK)
         do_job_touch_on_loop(change->job);
 }
@@ -277,13 +302,17 @@ static void set_listener_on_loop(void *ctx)
 
     if (FAILED(change->hr = do_job_state_after_call(job->state, DO_CALL_SET, &next)))
         return;
+    /* What the job itself names is its owner's to tell. */
+    if (job->is_foreign && listener && listener->is_stored)
+        listener = NULL;
     do_notify_set_listener(job->engine->notifier, job, listener);
     if (listener)
         post_missed(job);
     do_job_watch_bytes_on_loop(job);
+    do_job_hold_mirror_on_loop(job);
 }
 
 HRESULT do_job_set_listener(struct do_job *job, struct do_listener *listener)
 {
-    return do_job_change(job, set_listener_on_loop, NULL, listener);
+    return do_job_change_here(job, set_listener_on_loop, NULL, listener);
 }

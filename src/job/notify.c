@@ -294,6 +294,27 @@ void do_notify_close(struct do_notifier *notifier, struct do_job *job)
         do_notify_set_listener(notifier, job, NULL);
 }
 
+void do_notify_forget_stored_listener(struct do_notifier *notifier, struct do_job *job)
+{
+    bool is_stored;
+
+    do_mutex_lock(&notifier->lock);
+    is_stored = job->mailbox.listener && job->mailbox.listener->is_stored;
+    do_mutex_unlock(&notifier->lock);
+    if (is_stored)
+        do_notify_set_listener(notifier, job, NULL);
+}
+
+bool do_notify_has_listener(struct do_notifier *notifier, struct do_job *job)
+{
+    bool has;
+
+    do_mutex_lock(&notifier->lock);
+    has = job->mailbox.listener != NULL;
+    do_mutex_unlock(&notifier->lock);
+    return has;
+}
+
 struct do_listener *do_notify_get_listener(struct do_notifier *notifier, struct do_job *job)
 {
     struct do_listener *listener;

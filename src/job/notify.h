@@ -88,6 +88,12 @@ void do_notify_set_listener(
 /** The listener goes once it was told what waits. Nothing more may be posted. Any thread. */
 void do_notify_close(struct do_notifier *notifier, struct do_job *job);
 
+/** Clears the listener if the job itself names it (is_stored). Any thread. */
+void do_notify_forget_stored_listener(struct do_notifier *notifier, struct do_job *job);
+
+/** Whether there is a listener, whatever it wants. Any thread. */
+bool do_notify_has_listener(struct do_notifier *notifier, struct do_job *job);
+
 /** The listener with a reference, or NULL. Any thread. */
 struct do_listener *do_notify_get_listener(struct do_notifier *notifier, struct do_job *job);
 
