@@ -33,6 +33,15 @@ static BOOL is_single_threaded(void)
     return type == APTTYPE_STA || type == APTTYPE_MAINSTA;
 }
 
+/* Also when COM cannot wait: what is waited for must have happened. */
+static void pump_until(HANDLE signalled)
+{
+    DWORD index;
+
+    if (CoWaitForMultipleHandles(0, INFINITE, 1, &signalled, &index) != S_OK)
+        (void)WaitForSingleObject(signalled, INFINITE);
+}
+
 static DWORD WINAPI helper_main(void *ctx)
 {
     struct helper *helper = ctx;
@@ -50,7 +59,6 @@ HRESULT com_call_and_pump(com_call_fn function, void *ctx)
 {
     struct helper helper = {function, ctx, 0, E_UNEXPECTED};
     HANDLE thread;
-    DWORD index;
 
     if (!is_single_threaded())
         return function(ctx);
@@ -59,9 +67,7 @@ HRESULT com_call_and_pump(com_call_fn function, void *ctx)
     com_module_add();
     if ((thread = CreateThread(NULL, 0, helper_main, &helper, 0, NULL)))
     {
-        /* Also when COM cannot wait, the helper must be gone before its struct is. */
-        if (CoWaitForMultipleHandles(0, INFINITE, 1, &thread, &index) != S_OK)
-            (void)WaitForSingleObject(thread, INFINITE);
+        pump_until(thread);
         (void)CloseHandle(thread);
     }
     else
@@ -69,3 +75,37 @@ HRESULT com_call_and_pump(com_call_fn function, void *ctx)
     com_module_remove();
     return helper.hr;
 }
+
+/* Waiting for one's turn */
+
+static HRESULT waiting_prepare(void **event)
+{
+    *event = NULL;
+    if (!is_single_threaded())
+        return S_OK;
+    *event = CreateEventW(NULL, FALSE, FALSE, NULL);
+    return *event ? S_OK : do_hr_from_win32(GetLastError());
+}
+
+static void waiting_wait(void *event)
+{
+    pump_until(event);
+}
+
+static void waiting_signal(void *event)
+{
+    (void)SetEvent(event);
+}
+
+static void waiting_finish(void *event)
+{
+    (void)CloseHandle(event);
+}
+
+const struct do_client_waiting com_client_waiting = {
+    .call_thread = com_client_call_thread,
+    .prepare = waiting_prepare,
+    .wait = waiting_wait,
+    .signal = waiting_signal,
+    .finish = waiting_finish,
+};

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls that may wait for a client's own callback, made from a single-threaded apartment: whoever
- * waits there must let calls in, or the callback never ends. Any thread.
+ * Calls that may wait for a client's own callback or stream, made from a single-threaded apartment:
+ * whoever waits there must let calls in, or the callback never ends. Any thread.
+ *
+ * What waits for another call on its job, and for nothing else, waits as com_client_waiting says,
+ * on the caller's thread. The few that wait for more get a helper thread.
  */
 #ifndef DO_COM_APARTMENT_H
 #define DO_COM_APARTMENT_H
@@ -9,6 +12,7 @@
 #include <windows.h>
 
 #include "base/hr.h"
+#include "job/client_ref.h"
 
 typedef HRESULT (*com_call_fn)(void *ctx);
 
@@ -18,5 +22,8 @@ typedef HRESULT (*com_call_fn)(void *ctx);
  * here. Hold no lock, and nothing that such a call may take away.
  */
 HRESULT com_call_and_pump(com_call_fn function, void *ctx);
+
+/** For the engine: a thread of a single-threaded apartment lets calls in while it waits. */
+extern const struct do_client_waiting com_client_waiting;
 
 #endif

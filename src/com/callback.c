@@ -252,6 +252,7 @@ HRESULT com_callback_create_for_class(const GUID *class_id, struct do_listener *
         return E_OUTOFMEMORY;
     created->class_id = *class_id;
     do_listener_init(&created->listener, &class_class);
+    created->listener.is_stored = true;
     *listener = &created->listener;
     return S_OK;
 }

@@ -85,6 +85,7 @@ static HRESULT STDMETHODCALLTYPE delivery_job2_AddFile(IDeliveryOptimizationJob2
     void **out)
 {
     struct do_job *job = from_delivery_job2(iface)->job;
+    struct do_job *held;
     const struct com_new_file file = {content_id, url, NULL, ranges, range_count, BG_SIZE_UNKNOWN};
     struct do_job_file *added = NULL;
     IBackgroundCopyFile *object = NULL;
@@ -104,8 +105,12 @@ static HRESULT STDMETHODCALLTYPE delivery_job2_AddFile(IDeliveryOptimizationJob2
     /* Asked before, since a file that was added stays. */
     if (!com_file_answers(iid))
         return E_NOINTERFACE;
-    if (FAILED(hr = com_job_add_file(job, &file, &added)) ||
-        FAILED(hr = com_file_create(added, &object)))
+    /* What is let in while the call waits for its turn may release the client's pointer. */
+    held = do_job_acquire(job);
+    if (SUCCEEDED(hr = com_job_add_file(job, &file, &added)))
+        hr = com_file_create(added, &object);
+    do_job_release(held);
+    if (FAILED(hr))
         return hr;
     hr = IBackgroundCopyFile_QueryInterface(object, iid, out);
     IBackgroundCopyFile_Release(object);

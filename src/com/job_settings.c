@@ -309,8 +309,8 @@ HRESULT STDMETHODCALLTYPE com_job_GetMaximumDownloadTime(IBackgroundCopyJob5 *if
     com_job_trace(iface, "GetMaximumDownloadTime");
     if (!seconds)
         return E_INVALIDARG;
-    return get_number(
-        com_job_of(iface), DO_PROP_MAX_DOWNLOAD_TIME, DO_JOB_MAX_DOWNLOAD_TIME_S, seconds);
+    return get_number(com_job_of(iface), DO_PROP_MAX_DOWNLOAD_TIME,
+        do_job_default_max_download_time_s(com_job_of(iface)), seconds);
 }
 
 /* Properties */

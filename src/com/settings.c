@@ -2,6 +2,7 @@
 /*
  * Where the engine of this process keeps its queue, and whether and where it logs.
  *
+ * DOSVC_QUEUE is the absolute path of the queue's file (docs/storage.md).
  * DOSVC_LOG = error, warn, info or trace switches the log on; DOSVC_LOG_FILE names its file, else
  * lines go to standard error. (docs/diagnostics.md)
  */
@@ -16,6 +17,7 @@
 #include "com/callback.h"
 #include "com/com_object.h"
 #include "com/network_cost.h"
+#include "plat/file.h"
 #include "plat/plat.h"
 
 static HANDLE log_handle = INVALID_HANDLE_VALUE;
@@ -67,21 +69,50 @@ static BOOL CALLBACK open_log(INIT_ONCE *once, void *parameter, void **context)
     return TRUE;
 }
 
-/* %LOCALAPPDATA%\dosvc\queue.db, in UTF-8. */
+/* The value of an environment variable, with room for more characters behind it; NULL: not set. */
+static HRESULT read_variable(const WCHAR *name, size_t more, WCHAR **value)
+{
+    DWORD size = GetEnvironmentVariableW(name, NULL, 0);
+
+    *value = NULL;
+    if (!size)
+        return S_OK;
+    if (!(*value = do_alloc_array(size + more, sizeof(**value))))
+        return E_OUTOFMEMORY;
+    /* Another thread may have made it longer. */
+    if (GetEnvironmentVariableW(name, *value, size) < size)
+        return S_OK;
+    do_free(*value);
+    *value = NULL;
+    return E_UNEXPECTED;
+}
+
+/* %DOSVC_QUEUE%, else %LOCALAPPDATA%\dosvc\queue.db; in UTF-8. */
 static HRESULT database_path(char **path)
 {
     static const WCHAR name[] = L"\\dosvc\\queue.db";
-    DWORD size = GetEnvironmentVariableW(L"LOCALAPPDATA", NULL, 0);
     WCHAR *wide;
     HRESULT hr;
 
     *path = NULL;
-    if (!size)
-        return do_hr_from_win32(GetLastError());
-    if (!(wide = do_alloc_array(size + DO_COUNT_OF(name), sizeof(*wide))))
-        return E_OUTOFMEMORY;
-    size = GetEnvironmentVariableW(L"LOCALAPPDATA", wide, size);
-    memcpy(wide + size, name, sizeof(name));
+    if (FAILED(hr = read_variable(L"DOSVC_QUEUE", 0, &wide)))
+        return hr;
+    if (wide)
+    {
+        if (SUCCEEDED(hr = com_text_in(wide, path)) && FAILED(hr = do_file_check_path(*path)))
+        {
+            do_log(DO_LOG_WARN, DO_LOG_COM, "DOSVC_QUEUE is no absolute path of a file");
+            do_free(*path);
+            *path = NULL;
+        }
+        do_free(wide);
+        return hr;
+    }
+    if (FAILED(hr = read_variable(L"LOCALAPPDATA", DO_COUNT_OF(name), &wide)))
+        return hr;
+    if (!wide)
+        return DO_HR_PATH_NOT_FOUND;
+    memcpy(wide + wcslen(wide), name, sizeof(name));
     hr = com_text_in(wide, path);
     do_free(wide);
     return hr;
@@ -139,6 +170,7 @@ HRESULT com_get_engine(struct do_engine **engine)
     config.delivery_begins = delivery_begins;
     config.delivery_ends = delivery_ends;
     config.class_listener = class_listener;
+    config.waiting = &com_client_waiting;
     hr = com_call_and_pump(acquire_engine, &call);
     *engine = call.engine;
     do_free(path);

@@ -2,7 +2,8 @@
 /*
  * Writing to a client's IStream. Real sinks answer E_NOTIMPL to all but Write, and treat the count
  * of written bytes as they like: none at all, or eight bytes of it. (Spec: IStream use.) Called on
- * whichever thread delivers bytes, one call at a time for each stream.
+ * whichever thread delivers bytes, one call at a time for each stream; what the stream calls in its
+ * turn counts as that thread's (com_client_call_begin).
  */
 #include "com/stream.h"
 
@@ -38,13 +39,16 @@ static HRESULT stream_rewind(struct do_stream *stream)
     const LARGE_INTEGER start = {.QuadPart = 0};
     const ULARGE_INTEGER size = {.QuadPart = 0};
     ULARGE_INTEGER position = {.QuadPart = 0};
+    struct com_client_call call;
     IStream *target;
     HRESULT hr;
 
     if (FAILED(hr = get(stream, &target)))
         return hr;
+    com_client_call_begin(&call);
     if (SUCCEEDED(hr = optional(IStream_Seek(target, start, STREAM_SEEK_SET, &position))))
         hr = optional(IStream_SetSize(target, size));
+    com_client_call_end(&call);
     IStream_Release(target);
     return hr;
 }
@@ -76,12 +80,15 @@ static HRESULT stream_write(struct do_stream *stream, const void *data, size_t l
 
 static HRESULT stream_commit(struct do_stream *stream)
 {
+    struct com_client_call call;
     IStream *target;
     HRESULT hr;
 
     if (FAILED(hr = get(stream, &target)))
         return hr;
+    com_client_call_begin(&call);
     hr = optional(IStream_Commit(target, STGC_DEFAULT));
+    com_client_call_end(&call);
     IStream_Release(target);
     return FAILED(hr) ? hr : S_OK;
 }
@@ -89,8 +96,11 @@ static HRESULT stream_commit(struct do_stream *stream)
 static void stream_destroy(struct do_stream *stream)
 {
     struct client_stream *self = DO_CONTAINER_OF(stream, struct client_stream, stream);
+    struct com_client_call call;
 
+    com_client_call_begin(&call);
     com_client_pointer_finish(&self->pointer);
+    com_client_call_end(&call);
     do_free(self);
 }
 

@@ -8,8 +8,10 @@
 
 #include <objbase.h>
 
+#include "base/alloc.h"
 #include "base/compiler.h"
 #include "base/log.h"
+#include "com/com_object.h"
 
 /* As much of text as there is room for, in UTF-8. */
 static void convert(const WCHAR *text, char *out, size_t size)
@@ -39,14 +41,18 @@ const char *com_trace_text(const WCHAR *text, struct com_trace_text *buffer)
 
 const char *com_trace_url(const WCHAR *url, struct com_trace_text *buffer)
 {
-    char utf8[sizeof(buffer->text)];
+    char *utf8;
 
     if (!do_log_enabled(DO_LOG_TRACE))
         return "";
     if (!url)
         return "NULL";
-    convert(url, utf8, sizeof(utf8));
-    return do_log_url(utf8, buffer->text, sizeof(buffer->text));
+    /* Whole: the end of the user info, by which a password is found, may lie beyond the cut. */
+    if (FAILED(com_text_in(url, &utf8)))
+        return "?";
+    (void)do_log_url(utf8, buffer->text, sizeof(buffer->text));
+    do_free(utf8);
+    return buffer->text;
 }
 
 const char *com_trace_guid(const GUID *guid, struct com_trace_text *buffer)

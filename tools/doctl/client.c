@@ -203,14 +203,23 @@ HRESULT do_client_find(struct do_client *client, const wchar_t *text, struct do_
 
 /* Saving */
 
-/* Whether a file is what it should be; deletes it when it is not. */
-static int check_digest(
-    struct do_client *client, const struct do_item_file *file, const unsigned char *sha256)
+static void report_kept(struct do_client *client, const struct do_item *item)
+{
+    char id[DO_ITEM_ID_SIZE];
+
+    do_item_get_id(item, id);
+    do_console_err(client->console,
+        "It is kept in the queue.\n  try again: doctl complete %s\n  give up:   doctl cancel %s\n",
+        id, id);
+}
+
+/* DO_EXIT_OK when the file at path is what it should be, else the exit code; says why. */
+static int check_digest(struct do_client *client, const wchar_t *path, const unsigned char *sha256)
 {
     unsigned char digest[DO_SHA256_SIZE];
     char expected[2 * DO_SHA256_SIZE + 1];
     char found[2 * DO_SHA256_SIZE + 1];
-    HRESULT hr = do_digest_file(file->path, digest);
+    HRESULT hr = do_digest_file(path, digest);
 
     if (FAILED(hr))
         return (int)do_errors_report(client->console, hr, "cannot compute the SHA-256");
@@ -219,15 +228,50 @@ static int check_digest(
     do_digest_format(sha256, expected);
     do_digest_format(digest, found);
     do_console_err(client->console, "error: the SHA-256 is %s, not %s\n", found, expected);
+    return DO_EXIT_DIGEST;
+}
+
+/* Before Complete, which replaces what lies under the names. A download's file has no name yet. */
+static int check_unsaved(
+    struct do_client *client, const struct do_item *item, const unsigned char *sha256)
+{
+    struct do_item_file *files = NULL;
+    size_t count = 0;
+    int exit_code = DO_EXIT_OK;
+    HRESULT hr = do_item_list_files(item, &files, &count);
+
+    if (FAILED(hr))
+        exit_code = (int)do_errors_report(client->console, hr, "cannot list what to save");
+    for (size_t i = 0; i < count && !exit_code; i++)
+    {
+        if (files[i].path && files[i].temp_path && files[i].temp_path[0])
+            exit_code = check_digest(client, files[i].temp_path, sha256);
+    }
+    do_item_free_files(files, count);
+    if (exit_code == DO_EXIT_DIGEST && count == 1 && SUCCEEDED(do_item_cancel(item)))
+        do_console_err(client->console, "It is not saved.\n");
+    else if (exit_code)
+        report_kept(client, item);
+    return exit_code;
+}
+
+/* A download's file, which has replaced nothing, is looked at once it is saved. */
+static int check_saved(
+    struct do_client *client, const struct do_item_file *file, const unsigned char *sha256)
+{
+    int exit_code = check_digest(client, file->path, sha256);
+
+    if (exit_code != DO_EXIT_DIGEST)
+        return exit_code;
     if (DeleteFileW(file->path))
         do_console_err(client->console, "The file is deleted.\n");
     else
         (void)do_errors_report(
             client->console, do_hr_from_win32(GetLastError()), "cannot delete the file");
-    return DO_EXIT_DIGEST;
+    return exit_code;
 }
 
-/* Checks and reports a file that Complete has given its name. */
+/* Checks, if sha256 is not NULL, and reports a file that Complete has given its name. */
 static int report_saved(
     struct do_client *client, const struct do_item_file *file, const unsigned char *sha256)
 {
@@ -236,7 +280,7 @@ static int report_saved(
 
     if (!file->completed || !file->path)
         return DO_EXIT_OK;
-    if (sha256 && (exit_code = check_digest(client, file, sha256)))
+    if (sha256 && (exit_code = check_saved(client, file, sha256)))
         return exit_code;
     printable = do_console_utf8(file->path);
     do_console_out(client->console, "saved %s (%llu bytes)\n", printable ? printable : "?",
@@ -247,13 +291,16 @@ static int report_saved(
 
 static int report_failed_complete(struct do_client *client, const struct do_item *item, HRESULT hr)
 {
-    char id[DO_ITEM_ID_SIZE];
+    struct do_item_status status;
 
-    do_item_get_id(item, id);
+    /* Another program may have been quicker. */
+    if (SUCCEEDED(do_item_get_status(item, &status)) && status.state == DO_ITEM_SAVED)
+    {
+        do_console_err(client->console, "error: completed from elsewhere\n");
+        return DO_EXIT_FAILURE;
+    }
     do_errors_report(client->console, hr, "cannot save the file");
-    do_console_err(client->console,
-        "It is kept in the queue.\n  try again: doctl complete %s\n  give up:   doctl cancel %s\n",
-        id, id);
+    report_kept(client, item);
     return (int)do_errors_exit_code(hr);
 }
 
@@ -263,16 +310,18 @@ int do_client_complete(
     struct do_item_file *files = NULL;
     size_t count = 0;
     int exit_code = DO_EXIT_OK;
-    HRESULT hr = do_item_complete(item);
     HRESULT listed;
+    HRESULT hr;
 
-    if (FAILED(hr))
+    if (sha256 && item->job && (exit_code = check_unsaved(client, item, sha256)))
+        return exit_code;
+    if (FAILED(hr = do_item_complete(item)))
         return report_failed_complete(client, item, hr);
     if (FAILED(listed = do_item_list_files(item, &files, &count)))
         exit_code = (int)do_errors_report(client->console, listed, "cannot list what is saved");
     for (size_t i = 0; i < count; i++)
     {
-        int one = report_saved(client, &files[i], sha256);
+        int one = report_saved(client, &files[i], item->job ? NULL : sha256);
 
         exit_code = exit_code ? exit_code : one;
     }

@@ -37,7 +37,8 @@ HRESULT do_client_for_each(struct do_client *client, do_client_item_fn function,
 
 /**
  * Completes item and prints "saved PATH (N bytes)" for every file. sha256, if not NULL, is what the
- * files must have: those that do not are deleted. Returns the exit code.
+ * files must have: a job with one that does not is not completed, and cancelled when that is its
+ * only one; of a download, whose file has no name before, it is deleted. Returns the exit code.
  */
 int do_client_complete(
     struct do_client *client, const struct do_item *item, const unsigned char *sha256);

@@ -115,6 +115,9 @@ static HRESULT set_up_job(
         return hr;
     if (options->headers && FAILED(hr = set_headers(job, options->headers)))
         return hr;
+    if (options->is_insecure &&
+        FAILED(hr = do_item_accept_faults(&(const struct do_item){.job = job})))
+        return hr;
     return add_file(job, options, path);
 }
 

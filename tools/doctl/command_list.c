@@ -10,6 +10,7 @@
 
 #include <oleauto.h>
 #include <stdio.h>
+#include <wchar.h>
 
 #define DO_ROW_FORMAT "%-38s  %-15s  %5s  %12s  %12s  %s\n"
 
@@ -51,22 +52,6 @@ static HRESULT print_row(void *ctx, const struct do_item *item)
     do_free(printable);
     SysFreeString(name);
     return S_OK;
-}
-
-int do_command_list(struct do_client *client, int count, wchar_t **arguments)
-{
-    HRESULT hr;
-
-    (void)arguments;
-    if (!has_arguments(client, count, 0))
-        return DO_EXIT_USAGE;
-    if (FAILED(do_client_connect(client)))
-        return DO_EXIT_FAILURE;
-    do_console_out(
-        client->console, DO_ROW_FORMAT, "ID", "STATE", "FILES", "BYTES", "TOTAL", "NAME");
-    hr = do_client_for_each(client, print_row, client);
-    return FAILED(hr) ? (int)do_errors_report(client->console, hr, "cannot list the queue")
-                      : DO_EXIT_OK;
 }
 
 /* The one named by the one argument; DO_EXIT_OK and *item, or the exit code. */
@@ -119,6 +104,33 @@ static HRESULT print_files(struct do_client *client, const struct do_item *item)
     return hr;
 }
 
+/* Who wonders whether a server was really asked for its papers sees it here. */
+static void print_accepted_faults(struct do_client *client, const struct do_item *item)
+{
+    static const struct
+    {
+        ULONG fault;
+        const char *text;
+    } faults[] = {
+        {DO_ITEM_ACCEPTS_UNKNOWN_CA, "unknown authority"},
+        {DO_ITEM_ACCEPTS_WRONG_USAGE, "wrong usage"},
+        {DO_ITEM_ACCEPTS_NAME, "wrong name"},
+        {DO_ITEM_ACCEPTS_DATE, "wrong date"},
+    };
+    ULONG accepted = do_item_get_accepted_faults(item);
+    const char *before = "trust  accepts certificates with";
+
+    for (size_t i = 0; i < DO_COUNT_OF(faults); i++)
+    {
+        if (!(accepted & faults[i].fault))
+            continue;
+        do_console_out(client->console, "%s %s", before, faults[i].text);
+        before = ",";
+    }
+    if (accepted)
+        do_console_out(client->console, "\n");
+}
+
 static HRESULT print_status(struct do_client *client, const struct do_item *item)
 {
     struct do_item_status status;
@@ -145,6 +157,7 @@ static HRESULT print_status(struct do_client *client, const struct do_item *item
             (unsigned long long)status.bytes, (unsigned long long)status.total);
     if (FAILED(error))
         print_error(client, error);
+    print_accepted_faults(client, item);
     return print_files(client, item);
 }
 
@@ -160,6 +173,34 @@ int do_command_status(struct do_client *client, int count, wchar_t **arguments)
         exit_code = (int)do_errors_report(client->console, hr, "cannot read it");
     do_item_release(&item);
     return exit_code;
+}
+
+/* list --verbose */
+
+static HRESULT print_item(void *ctx, const struct do_item *item)
+{
+    struct do_client *client = ctx;
+    HRESULT hr = print_status(client, item);
+
+    do_console_out(client->console, "\n");
+    return hr;
+}
+
+int do_command_list(struct do_client *client, int count, wchar_t **arguments)
+{
+    bool is_verbose = count == 1 && !wcscmp(arguments[0], L"--verbose");
+    HRESULT hr;
+
+    if (!is_verbose && !has_arguments(client, count, 0))
+        return DO_EXIT_USAGE;
+    if (FAILED(do_client_connect(client)))
+        return DO_EXIT_FAILURE;
+    if (!is_verbose)
+        do_console_out(
+            client->console, DO_ROW_FORMAT, "ID", "STATE", "FILES", "BYTES", "TOTAL", "NAME");
+    hr = do_client_for_each(client, is_verbose ? print_item : print_row, client);
+    return FAILED(hr) ? (int)do_errors_report(client->console, hr, "cannot list the queue")
+                      : DO_EXIT_OK;
 }
 
 /* pause, cancel, complete */

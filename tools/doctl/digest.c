@@ -35,7 +35,9 @@ HRESULT do_digest_file(const wchar_t *path, unsigned char digest[DO_SHA256_SIZE]
         return E_OUTOFMEMORY;
     if (FAILED(hr = do_hash_create(DO_HASH_SHA256, &hash)))
         goto done;
-    file = CreateFileW(path, GENERIC_READ, FILE_SHARE_READ, NULL, OPEN_EXISTING, 0, NULL);
+    /* The server may still have it open. */
+    file = CreateFileW(path, GENERIC_READ, FILE_SHARE_READ | FILE_SHARE_WRITE | FILE_SHARE_DELETE,
+        NULL, OPEN_EXISTING, 0, NULL);
     if (file == INVALID_HANDLE_VALUE)
         hr = do_hr_from_win32(GetLastError());
     else if (SUCCEEDED(hr = hash_file(file, hash, buffer)))

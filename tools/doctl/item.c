@@ -223,6 +223,20 @@ HRESULT do_item_get_error_url(const struct do_item *item, BSTR *url)
 
 /* Files */
 
+static HRESULT read_temp_path(IBackgroundCopyFile *file, BSTR *path)
+{
+    IBackgroundCopyFile3 *file3 = NULL;
+    LPWSTR text = NULL;
+    HRESULT hr =
+        IBackgroundCopyFile_QueryInterface(file, &IID_IBackgroundCopyFile3, (void **)&file3);
+
+    if (FAILED(hr))
+        return hr;
+    hr = IBackgroundCopyFile3_GetTemporaryName(file3, &text);
+    IBackgroundCopyFile3_Release(file3);
+    return bstr_from_task(hr, text, path);
+}
+
 static HRESULT read_file(IBackgroundCopyFile *file, struct do_item_file *out)
 {
     BG_FILE_PROGRESS progress = {0};
@@ -238,7 +252,9 @@ static HRESULT read_file(IBackgroundCopyFile *file, struct do_item_file *out)
         return hr;
     text = NULL;
     hr = IBackgroundCopyFile_GetLocalName(file, &text);
-    return bstr_from_task(hr, text, &out->path);
+    if (FAILED(hr = bstr_from_task(hr, text, &out->path)))
+        return hr;
+    return read_temp_path(file, &out->temp_path);
 }
 
 static HRESULT list_job_files(IBackgroundCopyJob *job, struct do_item_file **files, size_t *count)
@@ -304,6 +320,7 @@ void do_item_free_files(struct do_item_file *files, size_t count)
     {
         SysFreeString(files[i].url);
         SysFreeString(files[i].path);
+        SysFreeString(files[i].temp_path);
     }
     do_free(files);
 }
@@ -352,4 +369,56 @@ HRESULT do_item_set_timeout(const struct do_item *item, ULONG seconds)
     V_UI4(&value) = seconds;
     return IDODownload_SetProperty(
         item->download, DODownloadProperty_NoProgressTimeoutSeconds, &value);
+}
+
+/* Trust */
+
+/* (Source: win32 docs, IBackgroundCopyJobHttpOptions::SetSecurityFlags.) */
+static const struct
+{
+    ULONG flag;
+    ULONG accepts;
+} security_flags[] = {
+    {0x2, DO_ITEM_ACCEPTS_NAME},
+    {0x4, DO_ITEM_ACCEPTS_DATE},
+    {0x8, DO_ITEM_ACCEPTS_UNKNOWN_CA},
+    {0x10, DO_ITEM_ACCEPTS_WRONG_USAGE},
+};
+
+static HRESULT get_http_options(const struct do_item *item, IBackgroundCopyJobHttpOptions **options)
+{
+    *options = NULL;
+    return item->job ? IBackgroundCopyJob_QueryInterface(
+                           item->job, &IID_IBackgroundCopyJobHttpOptions, (void **)options)
+                     : E_NOINTERFACE;
+}
+
+ULONG do_item_get_accepted_faults(const struct do_item *item)
+{
+    IBackgroundCopyJobHttpOptions *options;
+    ULONG flags = 0;
+    ULONG accepts = 0;
+
+    if (FAILED(get_http_options(item, &options)))
+        return 0;
+    (void)IBackgroundCopyJobHttpOptions_GetSecurityFlags(options, &flags);
+    IBackgroundCopyJobHttpOptions_Release(options);
+    for (size_t i = 0; i < DO_COUNT_OF(security_flags); i++)
+        accepts |= flags & security_flags[i].flag ? security_flags[i].accepts : 0;
+    return accepts;
+}
+
+HRESULT do_item_accept_faults(const struct do_item *item)
+{
+    IBackgroundCopyJobHttpOptions *options;
+    ULONG flags = 0;
+    HRESULT hr;
+
+    if (FAILED(hr = get_http_options(item, &options)))
+        return hr;
+    for (size_t i = 0; i < DO_COUNT_OF(security_flags); i++)
+        flags |= security_flags[i].flag;
+    hr = IBackgroundCopyJobHttpOptions_SetSecurityFlags(options, flags);
+    IBackgroundCopyJobHttpOptions_Release(options);
+    return hr;
 }

@@ -52,8 +52,9 @@ struct do_item_status
 
 struct do_item_file
 {
-    BSTR url;  /* may be NULL, as may the next */
-    BSTR path; /* NULL: a stream */
+    BSTR url;       /* may be NULL, as may the next */
+    BSTR path;      /* NULL: a stream */
+    BSTR temp_path; /* of a job, before it is complete; else NULL or empty */
     uint64_t bytes;
     bool completed;
 };
@@ -71,6 +72,21 @@ HRESULT do_item_get_status(const struct do_item *item, struct do_item_status *st
 
 /** Why it failed, or what it waits for; S_OK when there is nothing. */
 HRESULT do_item_get_error(const struct do_item *item);
+
+/* Faults of a server's certificate that the client accepts. */
+#define DO_ITEM_ACCEPTS_UNKNOWN_CA 0x1U
+#define DO_ITEM_ACCEPTS_WRONG_USAGE 0x2U
+#define DO_ITEM_ACCEPTS_NAME 0x4U
+#define DO_ITEM_ACCEPTS_DATE 0x8U
+
+/**
+ * DO_ITEM_ACCEPTS_* of a job; 0 = every server must prove who it is. Of a download nobody can read
+ * them: the property is for writing only.
+ */
+ULONG do_item_get_accepted_faults(const struct do_item *item);
+
+/** Makes a job accept all of them. */
+HRESULT do_item_accept_faults(const struct do_item *item);
 
 /** The URL that the error is about, else that of the first file; SysFreeString. */
 HRESULT do_item_get_error_url(const struct do_item *item, BSTR *url);

@@ -28,7 +28,8 @@ static int run_version(struct do_client *client, int count, wchar_t **arguments)
 static const struct command commands[] = {
     {L"get", "get URL [OPTION ...]", "download URL to a file, replacing what is there",
         do_command_get},
-    {L"list", "list", "show the queue: jobs, and downloads of IDOManager", do_command_list},
+    {L"list", "list [--verbose]", "show the queue: jobs, and downloads of IDOManager",
+        do_command_list},
     {L"status", "status ID", "show the state, bytes, error, URL and path of one",
         do_command_status},
     {L"pause", "pause ID", "stop one; it keeps what it has", do_command_pause},
@@ -53,14 +54,16 @@ static const char help_tail[] =
     "  -H, --header \"Name: value\"  one more header of each request; may be given again\n"
     "  --phf URL --phf-hash BASE64  check each piece against the piece hash file at URL, whose\n"
     "                     HashOfHashes is BASE64\n"
-    "  --sha256 HEX       delete the saved file and exit with 8 unless this is its SHA-256\n"
+    "  --sha256 HEX       save no file and exit with 8 unless this is its SHA-256\n"
+    "  -k, --insecure     accept certificates of unknown authorities, and with a wrong name, date\n"
+    "                     or usage; status and list --verbose show it\n"
     "  --foreground       the user waits for it (so it is without this option)\n"
     "  --background       others go first\n"
     "  --timeout SECONDS  how long it may go without a byte (60); 0 gives up at once\n"
     "  --progress=MODE    auto, bar, plain or none; -q is none\n"
     "\n"
-    "ID is what list shows, with or without braces, or the name. What another program is running\n"
-    "is not shown until that program ends.\n"
+    "ID is what list shows, with or without braces, or the name, whichever program runs it. A\n"
+    "download that is not to outlive its program is shown by that program only.\n"
     "\n"
     "Exit codes: 0 done, 1 failure, 2 wrong usage, 3 network, 4 HTTP status, 5 size, range or\n"
     "integrity, 6 policy, 7 file or disk, 8 not the given SHA-256, 130 paused by Ctrl+C or\n"

@@ -201,6 +201,8 @@ static bool parse_flag(const wchar_t *argument, struct do_options *options)
         options->is_background = false;
     else if (options->is_get && !wcscmp(argument, L"--background"))
         options->is_background = true;
+    else if (options->is_get && (!wcscmp(argument, L"-k") || !wcscmp(argument, L"--insecure")))
+        options->is_insecure = true;
     else
         return false;
     return true;

@@ -16,6 +16,7 @@ struct do_options
 {
     bool is_get; /* get: all options; resume: only those of the wait */
     bool is_background;
+    bool is_insecure;
     bool timeout_is_set;
     bool sha256_is_set;
     ULONG timeout_s;
