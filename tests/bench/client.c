@@ -6,11 +6,16 @@
  *   bench_client download CLASS URL PATH   CLASS is do or bits; seconds, complete_seconds,
  *                                          rss_idle_kib, rss_peak_kib
  *   bench_client progress URL PATH         nanoseconds of a file's GetProgress while it downloads
- *   bench_client jobs COUNT                jobs that do nothing, in an empty queue: how many a
- *                                          second are created and cancelled, milliseconds of
- *                                          EnumJobs and Next over all, bytes of memory for each;
- *                                          then, after the last Release, 1 or 0 for whether the
- *                                          module can be unloaded and its threads are gone
+ *   bench_client files COUNT URL PATH      one job of COUNT files, URL and PATH followed by their
+ *                                          numbers from 0: seconds from Resume to TRANSFERRED,
+ *                                          complete_seconds, all_seconds with what comes before
+ *   bench_client many COUNT SHARED URL PATH
+ *                                          COUNT downloads (IDODownload) begun at once, URL
+ * followed by a number unless SHARED is 1, PATH always; figures as of files, and rss_idle_kib,
+ * rss_peak_kib bench_client jobs COUNT                jobs that do nothing, in an empty queue: how
+ * many a second are created and cancelled, milliseconds of EnumJobs and Next over all, bytes of
+ * memory for each; then, after the last Release, 1 or 0 for whether the module can be unloaded and
+ * its threads are gone
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +31,9 @@
 /* BITS proper, for comparison. */
 static const CLSID bits_class = {
     0x4991d34b, 0x80a1, 0x4291, {0x83, 0xb6, 0x33, 0x28, 0x36, 0x6b, 0x90, 0x97}};
+
+/* The longest URL or path with its number. */
+#define NAME_LENGTH 300
 
 /* How long the module may take to end after the last Release. */
 #define UNLOAD_LIMIT_S 10.0
@@ -104,6 +112,21 @@ static BOOL is_running(IBackgroundCopyJob *job)
                state == BG_JOB_STATE_TRANSFERRING);
 }
 
+/* The end of a job that should have gone well. Complete would take what an ERROR job has, too. */
+static HRESULT complete(IBackgroundCopyJob *job)
+{
+    BG_JOB_STATE state;
+    HRESULT hr = IBackgroundCopyJob_GetState(job, &state);
+
+    if (SUCCEEDED(hr) && state != BG_JOB_STATE_TRANSFERRED)
+        hr = E_FAIL;
+    if (SUCCEEDED(hr))
+        hr = IBackgroundCopyJob_Complete(job);
+    else
+        (void)IBackgroundCopyJob_Cancel(job);
+    return hr;
+}
+
 static HRESULT download(const WCHAR *class_name, const WCHAR *url, const WCHAR *path)
 {
     unsigned long idle;
@@ -127,7 +150,7 @@ static HRESULT download(const WCHAR *class_name, const WCHAR *url, const WCHAR *
     }
     transferred = now();
     if (SUCCEEDED(hr))
-        hr = IBackgroundCopyJob_Complete(job);
+        hr = complete(job);
     printf("seconds %.6f\ncomplete_seconds %.6f\nrss_idle_kib %lu\nrss_peak_kib %lu\n",
         transferred - began, now() - began, idle, peak);
     IBackgroundCopyJob_Release(job);
@@ -166,8 +189,190 @@ static HRESULT measure_progress(const WCHAR *url, const WCHAR *path)
         spent / (double)calls * 1e9, calls, worst * 1e6);
     IBackgroundCopyFile_Release(file);
     IEnumBackgroundCopyFiles_Release(files);
-    hr = IBackgroundCopyJob_Complete(job);
+    hr = complete(job);
     IBackgroundCopyJob_Release(job);
+    return hr;
+}
+
+/* text followed by number; false when that is too long. */
+static BOOL make_numbered(const WCHAR *text, unsigned long number, WCHAR *out, size_t size)
+{
+    return _snwprintf(out, size, L"%ls%lu", text, number) > 0 && !out[size - 1];
+}
+
+static HRESULT add_files(
+    IBackgroundCopyJob *job, unsigned long count, const WCHAR *url, const WCHAR *path)
+{
+    BG_FILE_INFO *infos = calloc(count, sizeof(*infos));
+    WCHAR(*texts)[2][NAME_LENGTH] = calloc(count, sizeof(*texts));
+    HRESULT hr = infos && texts ? S_OK : E_OUTOFMEMORY;
+
+    for (unsigned long i = 0; i < count && SUCCEEDED(hr); i++)
+    {
+        if (!make_numbered(url, i, texts[i][0], NAME_LENGTH) ||
+            !make_numbered(path, i, texts[i][1], NAME_LENGTH))
+            hr = E_INVALIDARG;
+        infos[i].RemoteName = texts[i][0];
+        infos[i].LocalName = texts[i][1];
+    }
+    if (SUCCEEDED(hr))
+        hr = IBackgroundCopyJob_AddFileSet(job, count, infos);
+    free(texts);
+    free(infos);
+    return hr;
+}
+
+static HRESULT measure_files(unsigned long count, const WCHAR *url, const WCHAR *path)
+{
+    IBackgroundCopyManager *manager;
+    IBackgroundCopyJob *job;
+    double created;
+    double began;
+    double transferred;
+    GUID id;
+    HRESULT hr = create_manager(&CLSID_DeliveryOptimization, CLSCTX_INPROC_SERVER, &manager);
+
+    if (FAILED(hr))
+        return hr;
+    created = now();
+    hr = IBackgroundCopyManager_CreateJob(manager, L"bench", BG_JOB_TYPE_DOWNLOAD, &id, &job);
+    IBackgroundCopyManager_Release(manager);
+    if (FAILED(hr))
+        return hr;
+    (void)IBackgroundCopyJob_SetPriority(job, BG_JOB_PRIORITY_FOREGROUND);
+    hr = add_files(job, count, url, path);
+    began = now();
+    if (SUCCEEDED(hr))
+        hr = IBackgroundCopyJob_Resume(job);
+    while (SUCCEEDED(hr) && is_running(job))
+        Sleep(1);
+    transferred = now();
+    if (SUCCEEDED(hr))
+        hr = complete(job);
+    printf("seconds %.6f\ncomplete_seconds %.6f\nall_seconds %.6f\n", transferred - began,
+        now() - began, now() - created);
+    IBackgroundCopyJob_Release(job);
+    return hr;
+}
+
+static HRESULT set_text(IDODownload *download, DODownloadProperty id, const WCHAR *text)
+{
+    VARIANT value = {.vt = VT_BSTR};
+    HRESULT hr;
+
+    if (!(value.bstrVal = SysAllocString(text)))
+        return E_OUTOFMEMORY;
+    hr = IDODownload_SetProperty(download, id, &value);
+    SysFreeString(value.bstrVal);
+    return hr;
+}
+
+static HRESULT create_download(
+    IDOManager *manager, const WCHAR *url, const WCHAR *path, IDODownload **download)
+{
+    const VARIANT yes = {.vt = VT_BOOL, .boolVal = VARIANT_TRUE};
+    HRESULT hr = IDOManager_CreateDownload(manager, download);
+
+    if (SUCCEEDED(hr) && SUCCEEDED(hr = set_text(*download, DODownloadProperty_Uri, url)) &&
+        SUCCEEDED(hr = set_text(*download, DODownloadProperty_LocalPath, path)))
+        hr = IDODownload_SetProperty(*download, DODownloadProperty_ForegroundPriority, &yes);
+    return hr;
+}
+
+static HRESULT create_downloads(IDOManager *manager, unsigned long count, BOOL shared,
+    const WCHAR *url, const WCHAR *path, IDODownload **downloads)
+{
+    WCHAR urls[NAME_LENGTH];
+    WCHAR paths[NAME_LENGTH];
+    HRESULT hr = S_OK;
+
+    for (unsigned long i = 0; i < count && SUCCEEDED(hr); i++)
+    {
+        if (!make_numbered(url, i, urls, NAME_LENGTH) ||
+            !make_numbered(path, i, paths, NAME_LENGTH))
+            return E_INVALIDARG;
+        hr = create_download(manager, shared ? url : urls, paths, &downloads[i]);
+    }
+    return hr;
+}
+
+/* Until every download is there; an error that comes by itself pauses a download. */
+static HRESULT wait_for_downloads(
+    IDODownload **downloads, unsigned long count, unsigned long *peak_kib)
+{
+    DO_DOWNLOAD_STATUS status = {0};
+    HRESULT hr = S_OK;
+
+    *peak_kib = 0;
+    for (unsigned long i = 0; i < count && SUCCEEDED(hr);)
+    {
+        unsigned long current;
+
+        if (FAILED(hr = IDODownload_GetStatus(downloads[i], &status)))
+            break;
+        if (status.State == DODownloadState_Transferred)
+        {
+            i++;
+            continue;
+        }
+        if (status.State != DODownloadState_Transferring)
+            return FAILED(status.Error) ? status.Error : E_UNEXPECTED;
+        current = working_set_kib();
+        *peak_kib = current > *peak_kib ? current : *peak_kib;
+        Sleep(1);
+    }
+    return hr;
+}
+
+static HRESULT measure_downloads(IDOManager *manager, unsigned long count, BOOL shared,
+    const WCHAR *url, const WCHAR *path, IDODownload **downloads)
+{
+    unsigned long idle_kib = working_set_kib();
+    unsigned long peak_kib = 0;
+    double created = now();
+    double began;
+    double transferred;
+    HRESULT hr = create_downloads(manager, count, shared, url, path, downloads);
+
+    began = now();
+    for (unsigned long i = 0; i < count && SUCCEEDED(hr); i++)
+        hr = IDODownload_Start(downloads[i], NULL);
+    if (SUCCEEDED(hr))
+        hr = wait_for_downloads(downloads, count, &peak_kib);
+    transferred = now();
+    for (unsigned long i = 0; i < count && SUCCEEDED(hr); i++)
+        hr = IDODownload_Finalize(downloads[i]);
+    printf("seconds %.6f\ncomplete_seconds %.6f\nall_seconds %.6f\n", transferred - began,
+        now() - began, now() - created);
+    printf("rss_idle_kib %lu\nrss_peak_kib %lu\n", idle_kib, peak_kib);
+    return hr;
+}
+
+static HRESULT measure_many(unsigned long count, BOOL shared, const WCHAR *url, const WCHAR *path)
+{
+    IDODownload **downloads = calloc(count, sizeof(IDODownload *));
+    IDODownload *first = NULL;
+    IDOManager *manager;
+    HRESULT hr;
+
+    if (!downloads)
+        return E_OUTOFMEMORY;
+    hr = CoCreateInstance(&CLSID_DeliveryOptimization, NULL, CLSCTX_INPROC_SERVER, &IID_IDOManager,
+        (void **)(void *)&manager);
+    if (SUCCEEDED(hr))
+    {
+        /* The engine starts with the first, which is not what is measured. */
+        if (SUCCEEDED(hr = IDOManager_CreateDownload(manager, &first)))
+        {
+            hr = measure_downloads(manager, count, shared, url, path, downloads);
+            (void)IDODownload_Abort(first);
+            IDODownload_Release(first);
+        }
+        for (unsigned long i = 0; i < count && downloads[i]; i++)
+            IDODownload_Release(downloads[i]);
+        IDOManager_Release(manager);
+    }
+    free(downloads);
     return hr;
 }
 
@@ -303,6 +508,10 @@ int wmain(int argc, WCHAR **argv)
         hr = download(argv[2], argv[3], argv[4]);
     else if (argc == 4 && !wcscmp(argv[1], L"progress"))
         hr = measure_progress(argv[2], argv[3]);
+    else if (argc == 5 && !wcscmp(argv[1], L"files"))
+        hr = measure_files(wcstoul(argv[2], NULL, 10), argv[3], argv[4]);
+    else if (argc == 6 && !wcscmp(argv[1], L"many"))
+        hr = measure_many(wcstoul(argv[2], NULL, 10), !wcscmp(argv[3], L"1"), argv[4], argv[5]);
     else if (argc == 3 && !wcscmp(argv[1], L"jobs"))
         hr = measure_jobs(wcstoul(argv[2], NULL, 10));
     CoUninitialize();

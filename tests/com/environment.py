@@ -16,6 +16,7 @@ else CTest would wait for it.
 import argparse
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -49,6 +50,8 @@ class Environment:
         self.notes = build / "com-env"
         self.prefix = build / "wine"
         self.port_file = self.notes / "port"
+        self.tls_port_file = self.notes / "tls_port"
+        self.certificate = self.notes / "tls.pem"
         self.pid_file = self.notes / "server.pid"
         self.full_note = self.notes / "full_dir"
         self.full_dir = self.notes / "full"
@@ -117,8 +120,12 @@ class Environment:
             sys.exit("\n".join(wrong))
 
     def start_server(self):
+        command = [sys.executable, str(SERVER), "--port-file", str(self.port_file)]
+        if self.make_certificate():
+            command += ["--tls-cert", str(self.certificate)]
+            command += ["--tls-port-file", str(self.tls_port_file)]
         process = subprocess.Popen(
-            [sys.executable, str(SERVER), "--port-file", str(self.port_file)],
+            command,
             start_new_session=True,
             **SILENT,
         )
@@ -128,6 +135,16 @@ class Environment:
             if process.poll() is not None or time.monotonic() > deadline:
                 sys.exit("the fault server does not start")
             time.sleep(0.02)
+
+    def make_certificate(self):
+        """One that nobody has signed, with its key; without openssl there is none."""
+        key, signed = self.notes / "tls.key", self.notes / "tls.crt"
+        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+        command += ["-subj", "/CN=localhost", "-keyout", str(key), "-out", str(signed)]
+        if not shutil.which("openssl") or self.run(*command, timeout=60) != 0:
+            return False
+        self.certificate.write_bytes(key.read_bytes() + signed.read_bytes())
+        return True
 
     def mount_full_dir(self):
         """A small file system to be filled; without the right to mount, that test is skipped."""
@@ -155,6 +172,7 @@ class Environment:
                 pass
             self.pid_file.unlink()
         self.port_file.unlink(missing_ok=True)
+        self.tls_port_file.unlink(missing_ok=True)
 
 
 def main():

@@ -20,6 +20,10 @@ DOSVC_TEST_SERVER="http://127.0.0.1:$(cat "$port_file")"
 WINEPREFIX=$build/wine
 WINEDEBUG=${DOSVC_WINEDEBUG:--all}
 export DOSVC_TEST_SERVER WINEPREFIX WINEDEBUG
+if [ -s "$build/com-env/tls_port" ]; then
+    DOSVC_TEST_TLS_PORT=$(cat "$build/com-env/tls_port")
+    export DOSVC_TEST_TLS_PORT
+fi
 if [ -s "$build/com-env/full_dir" ]; then
     DOSVC_TEST_FULL_DIR=$(cat "$build/com-env/full_dir")
     export DOSVC_TEST_FULL_DIR

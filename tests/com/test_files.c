@@ -82,6 +82,8 @@ static void test_files_add_checks_the_url(void **state)
 static void test_files_add_checks_the_path(void **state)
 {
     static const WCHAR *const relative[] = {L"", L"a", L".\\a", L"..\\a", L"\\a", L"C:a", L"a:b"};
+    static const WCHAR *const refused[] = {
+        L"a\\..\\b", L"..", L"CON", L"nul", L"a\\COM1", L"LPT9.txt"};
     static const WCHAR *const names[] = {L"a?b", L"a*b", L"a<b", L"a>b", L"a|b", L"a\"b", L"aa:b",
         L"a\x01"
         L"b"};
@@ -92,6 +94,8 @@ static void test_files_add_checks_the_path(void **state)
 
     for (size_t i = 0; i < TEST_COUNT_OF(relative); i++)
         wrong += !check_add(job, E_INVALIDARG, url, relative[i]);
+    for (size_t i = 0; i < TEST_COUNT_OF(refused); i++)
+        wrong += !check_add(job, E_INVALIDARG, url, test_local(test, refused[i]));
     for (size_t i = 0; i < TEST_COUNT_OF(names); i++)
     {
         wrong += !check_add(job, TEST_E_INVALID_NAME, url, test_local(test, names[i]));
@@ -282,7 +286,59 @@ static void test_files_add_with_ranges_checks_arguments(void **state)
     assert_hr(E_INVALIDARG, IDeliveryOptimizationJob_AddFileWithRanges(
                                 do_job, L"id", url, local, 0x10001, &range, DO_UNKNOWN_FILE_SIZE));
     assert_int_equal(0, count_files(job));
+    assert_ok(IBackgroundCopyJob_Cancel(job));
+    assert_hr(DO_E_INVALID_STATE, IDeliveryOptimizationJob_AddFileWithRanges(
+                                      do_job, L"id", url, local, 1, &range, DO_UNKNOWN_FILE_SIZE));
     IDeliveryOptimizationJob_Release(do_job);
+    IBackgroundCopyJob_Release(job);
+}
+
+/* Broken: the way in that BITS has takes what Delivery Optimization's own refuses. */
+static void test_files_add_with_ranges_of_job3_checks_arguments(void **state)
+{
+    static BG_FILE_RANGE good[] = {{10, 5}, {0, 5}};
+    static BG_FILE_RANGE empty[] = {{5, 0}};
+    static BG_FILE_RANGE overflow[] = {{BG_LENGTH_TO_EOF - 5, 10}};
+    static BG_FILE_RANGE twice[] = {{3, 4}, {5, 1}};
+    static const WCHAR url[] = L"http://127.0.0.1/a";
+    static const struct
+    {
+        const WCHAR *url;
+        const WCHAR *name; /* in the test's folder */
+        DWORD count;
+        BG_FILE_RANGE *ranges;
+        HRESULT expected;
+    } rows[] = {
+        {url, L"a", 2, good, S_OK},
+        {url, L"a", 0, NULL, E_INVALIDARG},
+        {url, L"a", 0, good, E_INVALIDARG},
+        {url, L"a", 2, NULL, E_INVALIDARG},
+        {url, L"a", RANGE_LIMIT + 1, good, E_INVALIDARG},
+        {NULL, L"a", 2, good, E_INVALIDARG},
+        {L"ftp://127.0.0.1/a", L"a", 2, good, E_INVALIDARG},
+        {url, L"a?b", 2, good, TEST_E_INVALID_NAME},
+        {url, L"a", 1, empty, DO_E_INVALID_RANGE},
+        {url, L"a", 1, overflow, DO_E_INVALID_RANGE},
+        {url, L"a", 2, twice, DO_E_OVERLAPPING_RANGES},
+    };
+    struct com_test *test = *state;
+    IBackgroundCopyJob *job = test_create_job(test);
+    IBackgroundCopyJob3 *job3 = NULL;
+
+    assert_ok(IBackgroundCopyJob_QueryInterface(job, &IID_IBackgroundCopyJob3, (void **)&job3));
+    for (size_t i = 0; i < TEST_COUNT_OF(rows); i++)
+    {
+        print_message("  row %u\n", (unsigned int)i);
+        assert_hr(
+            rows[i].expected, IBackgroundCopyJob3_AddFileWithRanges(job3, rows[i].url,
+                                  test_local(test, rows[i].name), rows[i].count, rows[i].ranges));
+    }
+    assert_hr(E_INVALIDARG, IBackgroundCopyJob3_AddFileWithRanges(job3, url, NULL, 2, good));
+    assert_int_equal(1, count_files(job));
+    assert_ok(IBackgroundCopyJob_Cancel(job));
+    assert_hr(DO_E_INVALID_STATE,
+        IBackgroundCopyJob3_AddFileWithRanges(job3, url, test_local(test, L"a"), 2, good));
+    IBackgroundCopyJob3_Release(job3);
     IBackgroundCopyJob_Release(job);
 }
 
@@ -470,6 +526,7 @@ int main(void)
         COM_TEST(test_files_add_takes_65536_ranges),
         COM_TEST(test_files_add_checks_ranges),
         COM_TEST(test_files_add_with_ranges_checks_arguments),
+        COM_TEST(test_files_add_with_ranges_of_job3_checks_arguments),
         COM_TEST(test_files_names_come_back_as_given),
         COM_TEST(test_files_progress_before_the_transfer),
         COM_TEST(test_files_progress_during_and_after_the_transfer),

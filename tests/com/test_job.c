@@ -101,8 +101,8 @@ static void test_job_create_checks_arguments(void **state)
         assert_null(job);
     }
     job = TEST_POISON;
-    assert_true(
-        FAILED(IBackgroundCopyManager_CreateJob(manager, L"x", (BG_JOB_TYPE)99, &id, &job)));
+    assert_hr(
+        E_NOTIMPL, IBackgroundCopyManager_CreateJob(manager, L"x", (BG_JOB_TYPE)99, &id, &job));
     assert_null(job);
     assert_ok(IBackgroundCopyManager_EnumJobs(manager, 0, &jobs));
     assert_ok(IEnumBackgroundCopyJobs_GetCount(jobs, &count));
@@ -132,6 +132,9 @@ static void test_job_get_job_finds_queued_jobs_only(void **state)
     assert_hr(DO_E_JOB_NOT_FOUND, IBackgroundCopyManager_GetJob(test->manager, &unknown, &found));
     assert_null(found);
     assert_hr(E_INVALIDARG, IBackgroundCopyManager_GetJob(test->manager, &id, NULL));
+    found = TEST_POISON;
+    assert_hr(E_INVALIDARG, IBackgroundCopyManager_GetJob(test->manager, NULL, &found));
+    assert_null(found);
     assert_ok(IBackgroundCopyJob_Cancel(job));
     found = TEST_POISON;
     assert_hr(DO_E_JOB_NOT_FOUND, IBackgroundCopyManager_GetJob(test->manager, &id, &found));
@@ -530,6 +533,21 @@ static void test_job_file_enumerator_walks_a_snapshot(void **state)
     IBackgroundCopyJob_Release(job);
 }
 
+/* Broken: a client that asks for what does not exist gets the whole queue. */
+static void test_job_enumerator_flags_are_checked(void **state)
+{
+    static const DWORD bad[] = {2, BG_JOB_ENUM_ALL_USERS | 4, 0x80000000};
+    struct com_test *test = *state;
+
+    for (size_t i = 0; i < TEST_COUNT_OF(bad); i++)
+    {
+        IEnumBackgroundCopyJobs *jobs = TEST_POISON;
+
+        assert_hr(E_INVALIDARG, IBackgroundCopyManager_EnumJobs(test->manager, bad[i], &jobs));
+        assert_null(jobs);
+    }
+}
+
 /* Broken: tools that list the queue show a wrong one. */
 static void test_job_enumerator_walks_a_snapshot(void **state)
 {
@@ -548,6 +566,7 @@ static void test_job_enumerator_walks_a_snapshot(void **state)
     assert_hr(E_INVALIDARG, IEnumBackgroundCopyJobs_GetCount(all, NULL));
     assert_hr(E_INVALIDARG, IEnumBackgroundCopyJobs_Clone(all, NULL));
     assert_hr(E_INVALIDARG, IEnumBackgroundCopyJobs_Next(all, 2, elements, NULL));
+    assert_hr(E_INVALIDARG, IEnumBackgroundCopyJobs_Next(all, 1, NULL, &count));
     assert_ok(IEnumBackgroundCopyJobs_Skip(all, 1));
     assert_ok(IEnumBackgroundCopyJobs_Clone(all, &clone));
     assert_hr(S_FALSE, IEnumBackgroundCopyJobs_Next(clone, 4, elements, &count));
@@ -593,6 +612,7 @@ int main(void)
         COM_TEST(test_job_error_texts_fall_back),
         COM_TEST(test_job_without_error_has_no_error_object),
         COM_TEST(test_job_file_enumerator_walks_a_snapshot),
+        COM_TEST(test_job_enumerator_flags_are_checked),
         COM_TEST(test_job_enumerator_walks_a_snapshot),
     };
 

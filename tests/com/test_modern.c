@@ -224,6 +224,40 @@ static void test_modern_start_without_what_it_needs_fails(void **state)
     assert_true(RemoveDirectoryW(test_local(test, L"sub")));
 }
 
+/* Broken: a download that has no place to go to is Transferring for ever. */
+static void test_modern_start_without_a_place_fails(void **state)
+{
+    WCHAR path[] = L"?:\\dosvc\\a";
+    struct com_test *test = *state;
+    IDODownload *download = modern_create();
+    DWORD drives = GetLogicalDrives();
+    HRESULT hr;
+
+    /* A drive that is not there. */
+    for (path[0] = L'D'; drives & (1U << (path[0] - L'A')); path[0]++)
+        assert_true(path[0] < L'Y');
+    assert_ok(modern_set_text(download, DODownloadProperty_Uri, test_url(test, "size=10")));
+    assert_ok(modern_set_text(download, DODownloadProperty_LocalPath, path));
+    hr = IDODownload_Start(download, NULL);
+    /* The latter is Wine 8's word for it. */
+    assert_true(hr == TEST_E_PATH_NOT_FOUND || hr == TEST_E_FILE_NOT_FOUND);
+    assert_int_equal(DODownloadState_Created, modern_status(download).State);
+    /* It can be sent elsewhere. */
+    assert_ok(modern_set_text(download, DODownloadProperty_LocalPath, test_local(test, L"a")));
+    assert_ok(IDODownload_Start(download, NULL));
+    modern_wait(download, DODownloadState_Transferred);
+    assert_ok(IDODownload_Finalize(download));
+    test_expect_object(test->local, 10, 1);
+    IDODownload_Release(download);
+
+    /* A file lies where a directory is wanted: found out when the first byte comes. */
+    download = modern_create_of(test, "size=10", L"a\\b");
+    assert_ok(IDODownload_Start(download, NULL));
+    modern_wait_error(download, TEST_E_PATH_NOT_FOUND);
+    modern_abort(download);
+    test_expect_object(test_local(test, L"a"), 10, 1);
+}
+
 /* Ranges */
 
 static void check_range_error(IDODownload *download, HRESULT hr, struct modern_ranges ranges)
@@ -254,6 +288,63 @@ static void test_modern_bad_ranges_are_refused(void **state)
     check_range_error(download, E_INVALIDARG, (struct modern_ranges){.count = 0x10001});
     check_range_error(download, E_INVALIDARG, (struct modern_ranges){.count = 0xFFFFFFFF});
     modern_abort(download);
+}
+
+static HRESULT set_size(IDODownload *download, ULONGLONG size)
+{
+    VARIANT value = {.vt = VT_UI8};
+
+    value.ullVal = size;
+    return modern_set(download, DODownloadProperty_TotalSizeBytes, value);
+}
+
+/* Broken: a range beyond the size that the client itself named is asked for. */
+static void test_modern_ranges_beyond_the_known_size_are_refused(void **state)
+{
+    static const struct modern_ranges last = {.count = 1, .ranges = {{90, 10}}};
+    struct com_test *test = *state;
+    IDODownload *download = modern_create_of(test, "size=100", L"a");
+
+    assert_ok(set_size(download, 100));
+    check_range_error(
+        download, DO_E_INVALID_RANGE, (struct modern_ranges){.count = 1, .ranges = {{90, 11}}});
+    check_range_error(download, DO_E_INVALID_RANGE,
+        (struct modern_ranges){.count = 1, .ranges = {{100, DO_LENGTH_TO_EOF}}});
+    assert_ok(IDODownload_Start(download, modern_info(&last)));
+    modern_wait(download, DODownloadState_Transferred);
+    assert_ok(IDODownload_Finalize(download));
+    test_expect_pattern(test->local, 0, 10, 1, 90);
+    IDODownload_Release(download);
+}
+
+/* Broken: a part of a file is fetched though it can only be checked, or decrypted, as a whole. */
+static void test_modern_ranges_of_what_must_be_whole_are_refused(void **state)
+{
+    static const struct
+    {
+        DODownloadProperty id;
+        const WCHAR *text;
+    } rows[] = {
+        {DODownloadProperty_IntegrityCheckInfo,
+            L"{\"PiecesHashFileUrl\":\"http://127.0.0.1:1/hashes\",\"HashOfHashes\":"
+            L"\"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\"}"},
+        {DODownloadProperty_DecryptionInfo,
+            L"{\"KeyData\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\","
+            L"\"EncryptionBufferSize\":\"4096\",\"AlgorithmName\":\"AES\","
+            L"\"ChainingMode\":\"CBC\"}"},
+    };
+
+    for (size_t i = 0; i < TEST_COUNT_OF(rows); i++)
+    {
+        IDODownload *download = modern_create_of(*state, "size=100", i ? L"b" : L"a");
+
+        assert_ok(modern_set_text(download, rows[i].id, rows[i].text));
+        if (rows[i].id == DODownloadProperty_IntegrityCheckInfo)
+            assert_ok(modern_set_bool(download, DODownloadProperty_IntegrityCheckMandatory, true));
+        check_range_error(download, DO_E_DOWNLOAD_RANGES_UNEXPECTED,
+            (struct modern_ranges){.count = 1, .ranges = {{0, 10}}});
+        modern_abort(download);
+    }
 }
 
 /* Broken: a part of a file is not that part, or its numbers are those of the whole. */
@@ -474,6 +565,9 @@ int main(void)
         MODERN_TEST(test_modern_created_download_is_empty),
         MODERN_TEST(test_modern_start_without_what_it_needs_fails),
         MODERN_TEST(test_modern_bad_ranges_are_refused),
+        MODERN_TEST(test_modern_ranges_beyond_the_known_size_are_refused),
+        MODERN_TEST(test_modern_ranges_of_what_must_be_whole_are_refused),
+        MODERN_TEST(test_modern_start_without_a_place_fails),
         MODERN_TEST(test_modern_ranges_are_laid_one_after_the_other),
         MODERN_TEST(test_modern_another_portion_is_appended),
         MODERN_TEST(test_modern_range_of_everything_is_the_whole_object),

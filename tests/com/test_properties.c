@@ -15,6 +15,13 @@
 /* HRESULT_FROM_WIN32(ERROR_NOT_FOUND). */
 #define TEST_E_NOT_SET ((HRESULT)0x80070490)
 
+static const WCHAR decryption_info[] =
+    L"{\"KeyData\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\","
+    L"\"EncryptionBufferSize\":65536,\"AlgorithmName\":\"AES\",\"ChainingMode\":\"CBC\"}";
+static const WCHAR integrity_info[] =
+    L"{\"PiecesHashFileUrl\":\"http://127.0.0.1/a.phf\","
+    L"\"HashOfHashes\":\"oxN8z/1wZndLO9dYgUOX2/rLzudEx7wsXufRrXAJMNQ=\"}";
+
 static IDeliveryOptimizationJob2 *job2_of(IBackgroundCopyJob *job)
 {
     IDeliveryOptimizationJob2 *job2 = NULL;
@@ -474,21 +481,15 @@ static void test_properties_codes_of_each_id(void **state)
 /* Broken: what was set comes back as something else, or a second value does not take its place. */
 static void test_properties_values_come_back(void **state)
 {
-    static const WCHAR decryption[] =
-        L"{\"KeyData\":\"AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\","
-        L"\"EncryptionBufferSize\":65536,\"AlgorithmName\":\"AES\",\"ChainingMode\":\"CBC\"}";
-    static const WCHAR integrity[] =
-        L"{\"PiecesHashFileUrl\":\"http://127.0.0.1/a.phf\","
-        L"\"HashOfHashes\":\"oxN8z/1wZndLO9dYgUOX2/rLzudEx7wsXufRrXAJMNQ=\"}";
     struct com_test *test = *state;
     IBackgroundCopyJob *job = test_create_job(test);
     IDeliveryOptimizationFile2 *file = add_without_sink(test, job, "size=1", 0, NULL);
     IUnknown *stream = create_stream();
     VARIANT read;
 
-    assert_ok(set_text(file, DOFilePropertyId_IntegrityCheckInfo, integrity));
+    assert_ok(set_text(file, DOFilePropertyId_IntegrityCheckInfo, integrity_info));
     (void)get(file, DOFilePropertyId_IntegrityCheckInfo, DO_E_WRITE_ONLY_PROPERTY);
-    assert_ok(set_text(file, DOFilePropertyId_DecryptionInfo, decryption));
+    assert_ok(set_text(file, DOFilePropertyId_DecryptionInfo, decryption_info));
     (void)get(file, DOFilePropertyId_DecryptionInfo, DO_E_WRITE_ONLY_PROPERTY);
 
     assert_ok(set_bool(file, DOFilePropertyId_IntegrityCheckMandatory, 1));
@@ -648,6 +649,9 @@ static void check_set_is_refused(struct com_test *test, IBackgroundCopyJob *job)
     assert_hr(DO_E_INVALID_STATE, set_text(file, DOFilePropertyId_DownloadSinkFilePath,
                                       wcscpy(path, test_local(test, L"other"))));
     assert_hr(DO_E_INVALID_STATE, set_size(file, 1));
+    assert_hr(DO_E_INVALID_STATE, set_text(file, DOFilePropertyId_DecryptionInfo, decryption_info));
+    assert_hr(
+        DO_E_INVALID_STATE, set_text(file, DOFilePropertyId_IntegrityCheckInfo, integrity_info));
     assert_hr(DO_E_UNKNOWN_PROPERTY_ID, set_text(file, 7, L"x"));
     assert_int_equal(references, test_refcount(stream));
     expect_text(file, DOFilePropertyId_DownloadSinkFilePath, test_local(test, L"a"));
@@ -699,6 +703,33 @@ static void test_properties_mandatory_check_needs_its_info(void **state)
     test_expect_object(test->local, 1000, 1);
     IDeliveryOptimizationFile2_Release(file);
     IBackgroundCopyJob_Release(job);
+}
+
+/* Broken: a part of a file is fetched though it can only be checked, or decrypted, as a whole. */
+static void test_properties_ranges_of_what_must_be_whole_are_refused(void **state)
+{
+    static BG_FILE_RANGE range[] = {{0, 10}};
+    struct com_test *test = *state;
+
+    for (int decrypts = 0; decrypts <= 1; decrypts++)
+    {
+        IBackgroundCopyJob *job = test_create_job(test);
+        IDeliveryOptimizationFile2 *file;
+
+        test_add_ranges(test, job, "size=100", L"a", 1, range, DO_UNKNOWN_FILE_SIZE);
+        file = file2_of(job, 0);
+        if (decrypts)
+            assert_ok(set_text(file, DOFilePropertyId_DecryptionInfo, decryption_info));
+        else
+        {
+            assert_ok(set_text(file, DOFilePropertyId_IntegrityCheckInfo, integrity_info));
+            assert_ok(set_bool(file, DOFilePropertyId_IntegrityCheckMandatory, VARIANT_TRUE));
+        }
+        assert_hr(DO_E_DOWNLOAD_RANGES_UNEXPECTED, IBackgroundCopyJob_Resume(job));
+        assert_int_equal(BG_JOB_STATE_SUSPENDED, test_state(job));
+        IDeliveryOptimizationFile2_Release(file);
+        IBackgroundCopyJob_Release(job);
+    }
 }
 
 /* Broken: an object of another size than the client knows is taken for the right one. */
@@ -1181,6 +1212,7 @@ int main(void)
         COM_TEST(test_properties_path_stays_once_begun),
         COM_TEST(test_properties_are_set_while_suspended_only),
         COM_TEST(test_properties_mandatory_check_needs_its_info),
+        COM_TEST(test_properties_ranges_of_what_must_be_whole_are_refused),
         COM_TEST(test_properties_total_size_is_held_against_the_server),
         COM_TEST(test_properties_statistics_from_the_beginning_to_the_end),
         COM_TEST(test_properties_statistics_of_ranges_and_of_errors),

@@ -11,8 +11,6 @@
 #include <string.h>
 
 #include <sddl.h>
-#define SECURITY_WIN32
-#include <security.h>
 #include <wincrypt.h>
 
 #define TEST_E_MAXDOWNLOAD_TIMEOUT ((HRESULT)0x80200054)
@@ -435,119 +433,6 @@ static void test_settings_credentials_codes(void **state)
     cancel_pointers(&of);
 }
 
-/* Broken: a server that wants a password does not get it, or gets it before it asks. */
-static void test_settings_credentials_basic(void **state)
-{
-    struct com_test *test = *state;
-    struct pointers of = pointers_of(test_create_job_of(test, "auth=basic&size=10", L"a"));
-    char *log;
-
-    assert_ok(
-        set_credentials(&of, BG_AUTH_TARGET_SERVER, BG_AUTH_SCHEME_BASIC, L"user", L"secret"));
-    /* Of the other kind: not for the server. */
-    assert_ok(set_credentials(&of, BG_AUTH_TARGET_PROXY, BG_AUTH_SCHEME_BASIC, L"x", L"x"));
-    run_well(of.job);
-    log = test_log(test);
-    assert_int_equal(2, test_log_count(log));
-    expect_logged(log, 0, "authorization", NULL);
-    expect_logged(log, 0, "status", "401");
-    expect_logged(log, 1, "authorization", "Basic dXNlcjpzZWNyZXQ=");
-    expect_logged(log, 1, "proxy-authorization", NULL);
-    free(log);
-    assert_ok(IBackgroundCopyJob_Complete(of.job));
-    test_expect_object(test_local(test, L"a"), 10, 1);
-    release_pointers(&of);
-}
-
-/* Broken: a wrong password is tried for ever, or shows another error; a removed one is used. */
-static void test_settings_credentials_wrong(void **state)
-{
-    struct com_test *test = *state;
-    struct pointers of = pointers_of(test_create_job_of(test, "auth=basic&size=10", L"a"));
-    char *log;
-
-    assert_ok(set_credentials(&of, BG_AUTH_TARGET_SERVER, BG_AUTH_SCHEME_BASIC, L"user", L"guess"));
-    run_into(of.job, TEST_E_HTTP(401));
-    log = test_log(test);
-    assert_int_equal(2, test_log_count(log));
-    free(log);
-    assert_ok(
-        set_credentials(&of, BG_AUTH_TARGET_SERVER, BG_AUTH_SCHEME_BASIC, L"user", L"secret"));
-    assert_ok(IBackgroundCopyJob5_RemoveCredentials(
-        of.job5, BG_AUTH_TARGET_SERVER, BG_AUTH_SCHEME_BASIC));
-    run_into(of.job, TEST_E_HTTP(401));
-    log = test_log(test);
-    assert_int_equal(3, test_log_count(log));
-    expect_logged(log, 2, "authorization", NULL);
-    free(log);
-    assert_ok(
-        set_credentials(&of, BG_AUTH_TARGET_SERVER, BG_AUTH_SCHEME_BASIC, L"user", L"secret"));
-    run_well(of.job);
-    cancel_pointers(&of);
-}
-
-/* Our libcurl leaves digests to the system, and Wine has no such package. */
-static bool system_has_digest(void)
-{
-    WCHAR name[] = L"WDigest";
-    SecPkgInfoW *info = NULL;
-
-    if (QuerySecurityPackageInfoW(name, &info) != SEC_E_OK)
-        return false;
-    (void)FreeContextBuffer(info);
-    return true;
-}
-
-/* Broken: a server that wants a digest gets the password itself, or, where there are digests, no
-   answer. */
-static void test_settings_credentials_digest(void **state)
-{
-    struct com_test *test = *state;
-    struct pointers of;
-    char *log = test_get("/com-digest?auth=digest");
-    bool server_can = !strstr(log, "bad value");
-
-    free(log);
-    if (!server_can)
-    {
-        print_message("  the server knows no digests\n");
-        skip();
-    }
-    of = pointers_of(test_create_job_of(test, "auth=digest&size=10", L"a"));
-    assert_ok(
-        set_credentials(&of, BG_AUTH_TARGET_SERVER, BG_AUTH_SCHEME_DIGEST, L"user", L"guess"));
-    run_into(of.job, TEST_E_HTTP(401));
-    assert_ok(
-        set_credentials(&of, BG_AUTH_TARGET_SERVER, BG_AUTH_SCHEME_DIGEST, L"user", L"secret"));
-    if (system_has_digest())
-        run_well(of.job);
-    else
-        run_into(of.job, TEST_E_HTTP(401));
-    log = test_log(test);
-    expect_logged(log, 0, "authorization", NULL);
-    for (unsigned int i = 1; i < test_log_count(log); i++)
-    {
-        char authorization[1024];
-
-        if (test_log_value(log, i, "authorization", authorization, sizeof(authorization)))
-            assert_int_equal(0, strncmp(authorization, "Digest ", 7));
-    }
-    assert_null(strstr(log, "secret"));
-    free(log);
-    assert_hr(S_OK, IBackgroundCopyJob5_RemoveCredentials(
-                        of.job5, BG_AUTH_TARGET_SERVER, BG_AUTH_SCHEME_DIGEST));
-    cancel_pointers(&of);
-    /* A password for Basic is not given to who asks for a digest. */
-    of = pointers_of(test_create_job_of(test, "auth=digest&size=10", L"b"));
-    assert_ok(
-        set_credentials(&of, BG_AUTH_TARGET_SERVER, BG_AUTH_SCHEME_BASIC, L"user", L"secret"));
-    run_into(of.job, TEST_E_HTTP(401));
-    log = test_log(test);
-    assert_int_equal(1, test_log_count(log));
-    free(log);
-    cancel_pointers(&of);
-}
-
 /* Job3 */
 
 static void expect_url(IBackgroundCopyJob *job, ULONG index, const WCHAR *expected)
@@ -866,27 +751,6 @@ static void test_settings_proxy_bypass(void **state)
         expect_form(test, false, rows[i].direct ? 1 : 0);
         cancel_pointers(&of);
     }
-}
-
-/* Broken: a proxy that wants a password does not get it, or the server gets it. */
-static void test_settings_proxy_credentials(void **state)
-{
-    struct com_test *test = *state;
-    struct pointers of = create_for_proxy(test, "auth=proxy&size=10");
-    char *log;
-
-    assert_ok(IBackgroundCopyJob_SetProxySettings(
-        of.job, BG_JOB_PROXY_USAGE_OVERRIDE, server_address(), NULL));
-    run_into(of.job, TEST_E_HTTP(407));
-    assert_ok(set_credentials(&of, BG_AUTH_TARGET_PROXY, BG_AUTH_SCHEME_BASIC, L"user", L"secret"));
-    run_well(of.job);
-    expect_form(test, true, 3);
-    log = test_log(test);
-    expect_logged(log, 1, "proxy-authorization", NULL);
-    expect_logged(log, 2, "proxy-authorization", "Basic dXNlcjpzZWNyZXQ=");
-    expect_logged(log, 2, "authorization", NULL);
-    free(log);
-    cancel_pointers(&of);
 }
 
 /* The user's settings, as the control panel writes them; NULL: none. */
@@ -1299,9 +1163,6 @@ int main(void)
         COM_TEST(test_settings_command_line),
         COM_TEST(test_settings_replies),
         COM_TEST(test_settings_credentials_codes),
-        COM_TEST(test_settings_credentials_basic),
-        COM_TEST(test_settings_credentials_wrong),
-        COM_TEST(test_settings_credentials_digest),
         COM_TEST(test_settings_replace_prefix),
         COM_TEST(test_settings_ranges_of_job3),
         COM_TEST(test_settings_acls_and_peers),
@@ -1309,7 +1170,6 @@ int main(void)
         COM_TEST(test_settings_proxy_codes),
         COM_TEST(test_settings_proxy_override),
         COM_TEST(test_settings_proxy_bypass),
-        COM_TEST(test_settings_proxy_credentials),
         cmocka_unit_test_setup_teardown(
             test_settings_proxy_of_the_user, test_setup, teardown_without_user_proxy),
         COM_TEST(test_settings_headers),

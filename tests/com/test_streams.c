@@ -595,6 +595,32 @@ static void test_streams_of_a_partial_complete(void **state)
     sink_finish(&second);
 }
 
+/* Broken: bytes whose sink was taken away are thrown away, and Complete says that all is well. */
+static void test_streams_taken_away_fail_complete(void **state)
+{
+    struct com_test *test = *state;
+    IBackgroundCopyJob *job = test_create_job(test);
+    IDeliveryOptimizationFile2 *file = add_file(test, job, "size=100k", 0, NULL);
+    struct sink sink;
+
+    sink_init(&sink);
+    assert_ok(set_sink(file, unknown_of(&sink)));
+    add_sink(test, job, "size=100k&stall=50k", &sink);
+    assert_ok(IBackgroundCopyJob_Resume(job));
+    test_wait_files(job, 1);
+    assert_ok(IBackgroundCopyJob_Suspend(job));
+    assert_ok(set_sink(file, NULL));
+    assert_hr(DO_E_FILE_DOWNLOADSINK_UNSPECIFIED, IBackgroundCopyJob_Complete(job));
+    assert_int_equal(BG_JOB_STATE_SUSPENDED, test_state(job));
+    assert_int_equal(0, sink.calls);
+    assert_ok(set_sink(file, unknown_of(&sink)));
+    assert_hr(TEST_S_PARTIAL_COMPLETE, IBackgroundCopyJob_Complete(job));
+    sink_expect_object(&sink, 100 << 10, 1);
+    IDeliveryOptimizationFile2_Release(file);
+    IBackgroundCopyJob_Release(job);
+    sink_finish(&sink);
+}
+
 /* References */
 
 /* Broken: streams are never let go, which keeps a client's files open for ever. */
@@ -884,6 +910,7 @@ int main(void)
         COM_TEST(test_streams_hresult_decides),
         COM_TEST(test_streams_are_written_once_when_complete_is_repeated),
         COM_TEST(test_streams_of_a_partial_complete),
+        COM_TEST(test_streams_taken_away_fail_complete),
         COM_TEST(test_streams_are_released_when_replaced_or_cleared),
         COM_TEST(test_streams_are_released_with_the_end_of_the_job),
         COM_TEST(test_streams_must_be_streams),

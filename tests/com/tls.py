@@ -88,13 +88,15 @@ def openssl(*arguments):
 
 
 def make_authority(folder, name):
+    """Its subject is its own: earlier ones of that name may still be trusted in the prefix."""
+    subject = f"/CN=dosvc test {name} {os.urandom(4).hex()}"
     openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "30", "-subj",
-            f"/CN=dosvc test {name}", "-addext", "basicConstraints=critical,CA:TRUE",
+            subject, "-addext", "basicConstraints=critical,CA:TRUE",
             "-keyout", f"{folder}/{name}.key", "-out", f"{folder}/{name}.pem")
 
 
-def make_certificate(folder, name, host, issuer, days, usage="serverAuth"):
-    """A certificate with its key in one file, whose path is returned."""
+def make_certificate(folder, name, host, issuer, days, usage="serverAuth", extra=""):
+    """A certificate, with more lines of extensions, and its key in one file: its path."""
     base = f"{folder}/{name}"
     if issuer is None:
         openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", str(days), "-subj",
@@ -102,7 +104,7 @@ def make_certificate(folder, name, host, issuer, days, usage="serverAuth"):
                 "-keyout", f"{base}.key", "-out", f"{base}.pem")
     else:
         pathlib.Path(f"{base}.ext").write_text(
-            f"subjectAltName=DNS:{host}\nextendedKeyUsage={usage}\n", encoding="ascii")
+            f"subjectAltName=DNS:{host}\nextendedKeyUsage={usage}\n{extra}", encoding="ascii")
         openssl("req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={host}",
                 "-keyout", f"{base}.key", "-out", f"{base}.csr")
         openssl("x509", "-req", "-in", f"{base}.csr", "-CA", f"{folder}/{issuer}.pem", "-CAkey",

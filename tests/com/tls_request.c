@@ -10,6 +10,7 @@
 
 #include "store/queue_db.h"
 #include "transfer/request.h"
+#include "transfer/revocation.h"
 
 static struct
 {
@@ -72,7 +73,10 @@ static void start_next(void *ctx)
 int main(int argc, char **argv)
 {
     static const struct do_request_events events = {on_head, on_data, has_room, on_end};
-    const struct do_request_settings settings = {5000, 10, 65536, 65536};
+    struct do_request_settings settings = {.connect_timeout_ms = 5000,
+        .stall_timeout_s = 10,
+        .http_buffer_bytes = 65536,
+        .https_buffer_bytes = 65536};
 
     if (argc < 3)
         return 2;
@@ -80,12 +84,14 @@ int main(int argc, char **argv)
     client.count = argc - 1;
     do_request_options_init(&client.options);
     if (FAILED(do_loop_create(&client.loop)) ||
+        FAILED(do_revocation_create(client.loop, &settings.revocation)) ||
         FAILED(do_request_create(client.loop, &settings, &events, NULL, &client.request)))
         return 2;
     do_loop_op_init(&client.next_op, start_next, NULL);
     do_loop_post(client.loop, &client.next_op);
     do_loop_run(client.loop, NULL, NULL);
     do_request_destroy(client.request);
+    do_revocation_destroy(settings.revocation);
     do_loop_destroy(client.loop);
     do_request_options_finish(&client.options);
     return 0;

@@ -25,8 +25,8 @@ found=$(echo "$headers" | sed -n '/\[Ordinal\/Name Pointer\] Table/,/^$/s/^[[:sp
 
 for import in $(echo "$headers" | sed -n 's/^[[:space:]]*DLL Name: //p' | tr 'A-Z' 'a-z'); do
     case $import in
-    advapi32.dll | bcrypt.dll | crypt32.dll | iphlpapi.dll | kernel32.dll | msvcrt.dll | normaliz.dll | \
-        ole32.dll | oleaut32.dll | secur32.dll | ws2_32.dll) ;;
+    advapi32.dll | bcrypt.dll | crypt32.dll | iphlpapi.dll | kernel32.dll | msvcrt.dll | \
+        normaliz.dll | ole32.dll | oleaut32.dll | secur32.dll | winhttp.dll | ws2_32.dll) ;;
     *) fail "imports $import" ;;
     esac
 done

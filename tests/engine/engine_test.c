@@ -39,6 +39,7 @@ static struct
     pid_t pid;
     int stdin_pipe; /* its end is the server's end */
     uint16_t port;
+    bool is_open; /* to other addresses than 127.0.0.1 */
 } server;
 
 static struct
@@ -90,7 +91,10 @@ int test_server_start(void **state)
     char port_option[] = "--port-file";
     char port_file[320];
     char stdin_option[] = "--exit-with-stdin";
-    char *arguments[] = {python, script, port_option, port_file, stdin_option, NULL};
+    char host_option[] = "--host";
+    char host[] = "0.0.0.0";
+    char *arguments[] = {
+        python, script, port_option, port_file, stdin_option, host_option, host, NULL};
     const char *folder = getenv("TMPDIR");
     posix_spawn_file_actions_t actions;
     int ends[2];
@@ -100,6 +104,8 @@ int test_server_start(void **state)
         folder && *folder ? folder : "/tmp");
     assert_non_null(mkdtemp(server.base));
     (void)snprintf(port_file, sizeof(port_file), "%s/port", server.base);
+    if (!server.is_open)
+        arguments[5] = NULL;
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     assert_int_equal(posix_spawn_file_actions_init(&actions), 0);
     assert_int_equal(posix_spawn_file_actions_adddup2(&actions, ends[0], 0), 0);
@@ -111,6 +117,12 @@ int test_server_start(void **state)
     read_port(port_file);
     (void)unlink(port_file);
     return 0;
+}
+
+int test_server_start_open(void **state)
+{
+    server.is_open = true;
+    return test_server_start(state);
 }
 
 int test_server_stop(void **state)
@@ -254,6 +266,13 @@ void test_engine_stop(void)
 {
     test_engine_let_go();
     do_engine_wait_gone();
+}
+
+void test_one_connection(void)
+{
+    test_engine_stop();
+    test_config()->max_file_connections = 1;
+    assert_ok(test_engine_start());
 }
 
 /* Jobs */
@@ -577,7 +596,7 @@ static char *ask(const char *method, const char *target, const void *data, size_
     return response;
 }
 
-static char *get(const char *target)
+char *test_get(const char *target)
 {
     return ask("GET", target, NULL, 0);
 }
@@ -615,7 +634,7 @@ size_t test_requests(
 
     (void)snprintf(
         target, sizeof(target), "/_log?path=%s&wait=%d&min=%zu", server_path, min ? 5000 : 0, min);
-    text = get(target);
+    text = test_get(target);
     log = cJSON_Parse(text);
     free(text);
     assert_true(cJSON_IsArray(log));
@@ -652,7 +671,7 @@ void test_request_header(
 
     (void)snprintf(
         target, sizeof(target), "/_log?path=%s&wait=5000&min=%zu", server_path, number + 1);
-    text = get(target);
+    text = test_get(target);
     log = cJSON_Parse(text);
     free(text);
     assert_in_range(number + 1, 1, (size_t)cJSON_GetArraySize(log));

@@ -60,6 +60,8 @@ struct test_request
 
 /* Group and test fixtures. */
 int test_server_start(void **state);
+/** On every address, for tests in a network of their own. */
+int test_server_start_open(void **state);
 int test_server_stop(void **state);
 int test_engine_setup(void **state);
 int test_engine_teardown(void **state);
@@ -80,6 +82,9 @@ struct do_engine *test_engine(void);
 
 /** Starts an engine with test_config(); the fixture owns the reference. */
 HRESULT test_engine_start(void);
+
+/** Starts the engine anew so that a file has one connection: the server's log is then in order. */
+void test_one_connection(void);
 
 /** Gives back every reference of the fixture's and waits until the engine is gone. */
 void test_engine_stop(void);
@@ -156,6 +161,9 @@ void test_request_header(
 
 /** Makes these bytes the object of a path, whatever its size and seed say. */
 void test_put(const char *server_path, const void *data, size_t length);
+
+/** The body of the server's answer to a GET, to be freed. */
+char *test_get(const char *target);
 
 /** Complete, then: right bytes, no temporary file left. */
 void test_complete(struct do_job *job, const struct test_file *file, uint64_t seed, uint64_t size);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What file systems do wrong, through the fault function of plat/file: full, refusing, slow. The
- * job says so, keeps what it has, and goes on when the trouble is over.
+ * What file systems do wrong, through the fault function of plat/file: full, refusing, slow; and
+ * with file systems of its own that are full, read-only or gone, where it may mount them. The job
+ * says so, keeps what it has, and goes on when the trouble is over; the others never notice.
  */
 #define _GNU_SOURCE
 #include "engine_test.h"
@@ -10,6 +11,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -228,6 +230,175 @@ static void test_disk_lost_bytes_are_fetched_anew(void **state)
     check_damaged_while_suspended("short", 1000);
 }
 
+/* Real file systems */
+
+/* A folder of the test's, to be mounted on. */
+static const char *volume(const char *name)
+{
+    static char path[600];
+
+    (void)snprintf(path, sizeof(path), "%s/%s", test_folder(), name);
+    assert_true(mkdir(path, 0700) == 0 || test_exists(path));
+    return path;
+}
+
+static void mount_small(const char *path, const char *options)
+{
+    if (!mount("dosvc-test", path, "tmpfs", MS_NOSUID | MS_NODEV, options))
+        return;
+    print_message("no rights to mount\n");
+    skip();
+}
+
+/* The jobs go with their engine before the volume does, and leave nothing there. */
+static int teardown_volume(void **state)
+{
+    char path[600];
+    char target[700];
+
+    (void)snprintf(path, sizeof(path), "%s/volume", test_folder());
+    test_engine_stop();
+    (void)snprintf(target, sizeof(target), "%s/file", path);
+    (void)unlink(target);
+    (void)umount2(path, MNT_DETACH);
+    if (FAILED(test_engine_start()))
+        return -1;
+    return test_engine_teardown(state);
+}
+
+#define VOLUME_TEST(function)                                                                      \
+    cmocka_unit_test_setup_teardown(function, test_engine_setup, teardown_volume)
+
+static void assert_error(struct do_job *job, HRESULT code)
+{
+    test_wait_state(job, DO_JOB_ERROR);
+    assert_hr(code, test_error(job));
+}
+
+/* The job ends well, and without what it had asked for once more. */
+static void expect_resumed(struct do_job *job, const struct test_file *file, uint64_t size)
+{
+    struct test_request requests[8];
+    size_t count;
+
+    test_wait_state(job, DO_JOB_TRANSFERRED);
+    assert_ok(do_job_complete(job));
+    assert_true(test_has_object(file->path, 1, size));
+    count = test_requests(file->server_path, 2, requests, 8);
+    for (size_t i = 1; i < count; i++)
+        assert_true(requests[i].has_range && requests[i].range.begin > 0);
+}
+
+/* Broken: a volume without room takes its jobs' bytes, or other jobs, with it. */
+static void test_disk_really_full(void **state)
+{
+    const char *path = volume("volume");
+    struct test_file file;
+    struct test_file other_file;
+    struct do_job *job;
+    struct do_job *other;
+
+    (void)state;
+    mount_small(path, "size=4m");
+    test_one_connection();
+    other = test_download(&other_file, "other", "size=6m&rate=4m");
+    job = test_download(&file, "volume/file", "size=8m&rate=16m");
+    assert_error(job, DO_HR_DISK_FULL);
+    assert_ok(do_job_resume(job));
+    assert_error(job, DO_HR_DISK_FULL);
+    test_wait_state(other, DO_JOB_TRANSFERRED);
+    assert_int_equal(mount("dosvc-test", path, "tmpfs", MS_REMOUNT, "size=32m"), 0);
+    assert_ok(do_job_resume(job));
+    expect_resumed(job, &file, TEST_MIB(8));
+    test_complete(other, &other_file, 1, TEST_MIB(6));
+}
+
+/* Not before the engine has closed what it had open. */
+static void make_read_only(const char *path)
+{
+    int result = -1;
+
+    for (unsigned int waited = 0; waited < TEST_WAIT_MS && result; waited += 10)
+    {
+        if ((result = mount("dosvc-test", path, "tmpfs", MS_REMOUNT | MS_RDONLY, NULL)))
+            test_pause_ms(10);
+    }
+    assert_int_equal(result, 0);
+}
+
+/* Broken: a volume that can no longer be written to loses what was received. */
+static void test_disk_read_only(void **state)
+{
+    const char *path = volume("volume");
+    struct test_file file;
+    struct do_job *job;
+
+    (void)state;
+    mount_small(path, "size=32m");
+    test_one_connection();
+    job = test_download(&file, "volume/file", "size=4m&rate=4m");
+    test_wait_bytes(job, TEST_MIB(1));
+    assert_ok(do_job_suspend(job));
+    make_read_only(path);
+    assert_ok(do_job_resume(job));
+    assert_error(job, E_ACCESSDENIED);
+    assert_int_equal(mount("dosvc-test", path, "tmpfs", MS_REMOUNT, NULL), 0);
+    assert_ok(do_job_resume(job));
+    test_wait_state(job, DO_JOB_TRANSFERRED);
+    make_read_only(path);
+    assert_hr(E_ACCESSDENIED, do_job_complete(job));
+    assert_int_equal(do_job_get_state(job), DO_JOB_TRANSFERRED);
+    assert_int_equal(mount("dosvc-test", path, "tmpfs", MS_REMOUNT, NULL), 0);
+    expect_resumed(job, &file, TEST_MIB(4));
+}
+
+/* Broken: a volume that is away for a while costs what was received, or other jobs their course. */
+static void test_disk_volume_goes_and_comes_back(void **state)
+{
+    char backing[600];
+    const char *path;
+    struct test_file file;
+    struct test_file lost;
+    struct do_job *job;
+    struct do_job *cancelled;
+
+    (void)state;
+    (void)snprintf(backing, sizeof(backing), "%s", volume("backing"));
+    path = volume("volume");
+    if (mount(backing, path, NULL, MS_BIND, NULL))
+    {
+        print_message("no rights to mount\n");
+        skip();
+    }
+    test_one_connection();
+    job = test_download(&file, "volume/file", "size=4m&rate=4m");
+    cancelled = test_download(&lost, "volume/lost", "size=4m&rate=4m");
+    test_wait_bytes(job, TEST_MIB(1));
+    test_wait_bytes(cancelled, 1);
+    assert_ok(do_job_suspend(job));
+    assert_ok(do_job_suspend(cancelled));
+    assert_int_equal(umount(path), 0);
+    assert_int_equal(rmdir(path), 0);
+    assert_ok(do_job_resume(job));
+    assert_error(job, DO_HR_PATH_NOT_FOUND);
+    assert_ok(do_job_cancel(cancelled));
+    test_engine_stop();
+    assert_ok(test_engine_start());
+    job = test_only_job();
+    assert_hr(DO_HR_PATH_NOT_FOUND, test_error(job));
+
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(mount(backing, path, NULL, MS_BIND, NULL), 0);
+    assert_ok(do_job_resume(job));
+    expect_resumed(job, &file, TEST_MIB(4));
+    /* Nothing is known of a file on a volume that is away: it is deleted when it is back. */
+    test_engine_stop();
+    assert_int_equal(unlink(file.path), 0);
+    assert_int_equal(umount(path), 0);
+    assert_int_equal(rmdir(backing), 0);
+    assert_ok(test_engine_start());
+}
+
 int main(void)
 {
     static const struct CMUnitTest disk[] = {
@@ -239,6 +410,9 @@ int main(void)
         ENGINE_TEST(test_disk_slower_than_no_progress_time),
         ENGINE_TEST(test_disk_slow_while_suspending),
         ENGINE_TEST(test_disk_lost_bytes_are_fetched_anew),
+        VOLUME_TEST(test_disk_really_full),
+        VOLUME_TEST(test_disk_read_only),
+        VOLUME_TEST(test_disk_volume_goes_and_comes_back),
     };
 
     return ENGINE_TEST_RUN(disk);

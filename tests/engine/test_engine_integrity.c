@@ -19,11 +19,13 @@
 #include <unistd.h>
 
 #include <openssl/evp.h>
+#include <sqlite3.h>
 
 #include "base/alloc.h"
 #include "base/str.h"
 #include "job/download.h"
 #include "plat/crypto.h"
+#include "plat/file.h"
 #include "plat/plat.h"
 #include "store/part_file.h"
 
@@ -1130,6 +1132,88 @@ static void test_decrypt_wrong_key_or_content_is_told(void **state)
     }
 }
 
+/* Broken: who starts again gets the same error for ever, or good bytes come again, in vain. */
+static void test_decrypt_start_after_the_error_fetches_again(void **state)
+{
+    static struct hash_file hashes;
+    struct test_request requests[4];
+    char info[TEXT_SIZE];
+    char integrity[TEXT_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+    {
+        const bool has_hashes = i >= 2;
+        struct test_file file = test_file("file", "corrupt=1000&corrupt_until=1");
+        struct test_file good = test_file("good", "");
+        struct do_job *job = make(i % 2 ? OF_JOB : OF_DOWNLOAD, has_hashes ? &good : &file);
+
+        make_decryption("GCM", 65536, !has_hashes, info);
+        set_text(job, DO_FILE_PROP_DECRYPTION_INFO, info);
+        if (has_hashes)
+        {
+            make_hashes(&hashes, encrypted, put_encrypted(&good, "GCM", 65536, SIZE), PIECE);
+            (void)put_hashes(&hashes, "", integrity);
+            set_text(job, DO_FILE_PROP_INTEGRITY_INFO, integrity);
+        }
+        else
+            (void)put_encrypted(&file, "GCM", 65536, SIZE);
+        assert_ok(start(job));
+        test_wait_state(job, DO_JOB_ERROR);
+        assert_hr(DO_E_FILE_ENCRYPTION_EXPECTED, test_error(job));
+        /* The next engine does so too. */
+        if (i == 1)
+        {
+            release_downloads(false);
+            test_engine_stop();
+            assert_ok(test_engine_start());
+            job = test_only_job();
+        }
+        assert_ok(start(job));
+        if (has_hashes)
+        {
+            assert_fails(job, &good, DO_E_FILE_ENCRYPTION_EXPECTED);
+            assert_int_equal(test_requests(good.server_path, 1, requests, 4), 1);
+            continue;
+        }
+        assert_saves(job, &file, usual_bytes(), SIZE);
+        assert_int_equal(test_requests(file.server_path, 2, requests, 4), 2);
+        assert_false(requests[1].has_range);
+    }
+}
+
+/* Broken: what is saved of a decrypted file depends on a text that was taken back after it. */
+static void test_decrypt_info_cleared_after_it_was_used(void **state)
+{
+    const struct do_value nothing = do_value_of_text(NULL);
+    char info[TEXT_SIZE];
+
+    (void)state;
+    for (size_t i = 0; i < DO_COUNT_OF(modes); i++)
+    {
+        struct test_file file = test_file("file", "");
+        struct test_file other = test_file("other", SIZE_QUERY);
+        struct do_job *job = make(OF_JOB, &file);
+
+        (void)put_encrypted(&file, modes[i], 65536, 70000);
+        make_decryption(modes[i], 65536, true, info);
+        set_text(job, DO_FILE_PROP_DECRYPTION_INFO, info);
+        assert_ok(start(job));
+        test_wait_state(job, DO_JOB_TRANSFERRED);
+        /* It suspends the job, and has no size of a plain file. */
+        assert_ok(test_add_ranges(job, &other, NULL, 0, DO_SIZE_UNKNOWN));
+        assert_ok(set_value(job, DO_FILE_PROP_DECRYPTION_INFO, &nothing));
+        test_engine_stop();
+        assert_ok(test_engine_start());
+        job = test_only_job();
+        assert_ok(start(job));
+        test_wait_state(job, DO_JOB_TRANSFERRED);
+        assert_ok(save(job));
+        assert_true(test_has_bytes(file.path, usual_bytes(), 70000));
+        assert_true(test_has_bytes(other.path, usual_bytes(), SIZE));
+    }
+}
+
 /* Broken: hashes are compared with the plain bytes, or a bad piece is decrypted. */
 static void test_decrypt_hashes_are_over_the_encrypted_bytes(void **state)
 {
@@ -1203,6 +1287,172 @@ static void test_decrypt_ranges_are_refused(void **state)
     set_text(job, DO_FILE_PROP_DECRYPTION_INFO, info);
     assert_hr(DO_E_DOWNLOAD_RANGES_UNEXPECTED,
         do_download_start(job, DO_DOWNLOAD_START_RANGES, &range, 1));
+}
+
+/* Broken: the usual way to ask for a whole file is refused as a part of it, or is not checked. */
+static void test_decrypt_range_from_begin_to_end_is_the_whole(void **state)
+{
+    static const struct do_range range = {0, DO_SIZE_UNKNOWN};
+    static struct hash_file hashes;
+    char integrity[TEXT_SIZE];
+    char info[TEXT_SIZE];
+
+    (void)state;
+    for (unsigned int i = 0; i < 2; i++)
+    {
+        struct test_file file = test_file("file", i ? "corrupt=1000" : "");
+        struct do_job *job = test_job();
+        size_t made = put_encrypted(&file, "CBC", 65536, SIZE);
+
+        make_hashes(&hashes, encrypted, made, PIECE);
+        (void)put_hashes(&hashes, "", integrity);
+        make_decryption("CBC", 65536, true, info);
+        assert_ok(test_add_ranges(job, &file, &range, 1, DO_SIZE_UNKNOWN));
+        set_text(job, DO_FILE_PROP_DECRYPTION_INFO, info);
+        set_text(job, DO_FILE_PROP_INTEGRITY_INFO, integrity);
+        set_mandatory(job);
+        assert_ok(start(job));
+        if (i)
+            assert_fails(job, &file, DO_E_BAD_PIECE_HASH);
+        else
+            assert_saves(job, &file, usual_bytes(), SIZE);
+    }
+}
+
+/* A recorder that is busy with a job of somebody else. */
+static struct
+{
+    bool is_held;
+    bool is_open;
+    bool is_complete;
+    HRESULT hr;
+    size_t temp_files; /* when Complete returned */
+} busy;
+
+static HRESULT hold_first_flush(void *ctx, enum do_file_op op, uint64_t offset, size_t length)
+{
+    const uint64_t end_ms = do_clock_ms() + TEST_WAIT_MS;
+
+    (void)ctx;
+    (void)offset;
+    (void)length;
+    do_mutex_lock(&client.lock);
+    if (op == DO_FILE_OP_FLUSH && !busy.is_held)
+    {
+        busy.is_held = true;
+        while (!busy.is_open && do_clock_ms() < end_ms)
+            (void)do_cond_wait_ms(&client.changed, &client.lock, 100);
+    }
+    do_mutex_unlock(&client.lock);
+    return S_OK;
+}
+
+static bool is_busy(bool *flag, uint32_t wait_ms)
+{
+    const uint64_t end_ms = do_clock_ms() + wait_ms;
+    bool is;
+
+    do_mutex_lock(&client.lock);
+    while (!*flag && do_clock_ms() < end_ms)
+        (void)do_cond_wait_ms(&client.changed, &client.lock, 20);
+    is = *flag;
+    do_mutex_unlock(&client.lock);
+    return is;
+}
+
+static void complete_main(void *ctx)
+{
+    HRESULT hr = do_job_complete(ctx);
+    size_t temp_files = test_temp_files();
+
+    do_mutex_lock(&client.lock);
+    busy.hr = hr;
+    busy.temp_files = temp_files;
+    busy.is_complete = true;
+    do_cond_broadcast(&client.changed);
+    do_mutex_unlock(&client.lock);
+}
+
+/* Broken: the encrypted file is there after Complete, as long as the recorder has work. */
+static void test_decrypt_complete_leaves_no_encrypted_file(void **state)
+{
+    struct test_file other_file;
+    struct test_file file = test_file("file", "");
+    struct do_thread *thread = NULL;
+    struct do_job *other;
+    struct do_job *job;
+    char info[TEXT_SIZE];
+
+    (void)state;
+    memset(&busy, 0, sizeof(busy));
+    do_file_set_fault(hold_first_flush, NULL);
+    other = test_download(&other_file, "other", "size=2m&rate=300k");
+    assert_true(is_busy(&busy.is_held, TEST_WAIT_MS));
+    job = make(OF_JOB, &file);
+    (void)put_encrypted(&file, "CBC", 65536, SIZE);
+    make_decryption("CBC", 65536, true, info);
+    set_text(job, DO_FILE_PROP_DECRYPTION_INFO, info);
+    assert_ok(start(job));
+    test_wait_state(job, DO_JOB_TRANSFERRED);
+    assert_ok(do_thread_start("complete", complete_main, job, &thread));
+    (void)is_busy(&busy.is_complete, 300);
+    do_mutex_lock(&client.lock);
+    busy.is_open = true;
+    do_cond_broadcast(&client.changed);
+    do_mutex_unlock(&client.lock);
+    do_thread_join(thread);
+    do_file_set_fault(NULL, NULL);
+    assert_ok(busy.hr);
+    /* The other job's. */
+    assert_int_equal(busy.temp_files, 1);
+    assert_true(test_has_bytes(file.path, usual_bytes(), SIZE));
+    assert_ok(do_job_cancel(other));
+}
+
+static int64_t count_rows(const char *sql)
+{
+    sqlite3 *connection = NULL;
+    sqlite3_stmt *statement = NULL;
+    int64_t count;
+
+    assert_int_equal(sqlite3_open(test_config()->database_path, &connection), SQLITE_OK);
+    (void)sqlite3_busy_timeout(connection, 5000);
+    assert_int_equal(sqlite3_prepare_v2(connection, sql, -1, &statement, NULL), SQLITE_OK);
+    (void)sqlite3_step(statement);
+    count = sqlite3_column_int64(statement, 0);
+    (void)sqlite3_finalize(statement);
+    assert_int_equal(sqlite3_close(connection), SQLITE_OK);
+    return count;
+}
+
+/* Broken: a crash or a failing database between two steps leaves the encrypted file with the size
+ * of the plain one. */
+static void test_decrypt_takes_the_plain_file_whole_or_not(void **state)
+{
+    struct test_file file = test_file("file", "");
+    struct do_job *job = make(OF_JOB, &file);
+    char info[TEXT_SIZE];
+    char sql[200];
+
+    (void)state;
+    (void)snprintf(sql, sizeof(sql), "SELECT count(*) FROM file_values WHERE id = %u",
+        (unsigned int)DO_FILE_PROP_PLAIN_SIZE);
+    (void)put_encrypted(&file, "CBC", 65536, SIZE);
+    make_decryption("CBC", 65536, true, info);
+    set_text(job, DO_FILE_PROP_DECRYPTION_INFO, info);
+    /* No other file may be whole. */
+    (void)count_rows("CREATE UNIQUE INDEX once ON files (transferred) WHERE transferred");
+    (void)count_rows("INSERT INTO files (job, url, expected_size, remote_size, transferred, saved) "
+                     "SELECT job, url, 0, 0, 1, 0 FROM files");
+    assert_ok(start(job));
+    test_wait_state(job, DO_JOB_ERROR);
+    assert_hr(E_FAIL, test_error(job));
+    assert_int_equal(count_rows(sql), 0);
+    (void)count_rows("DROP INDEX once");
+    (void)count_rows("DELETE FROM files WHERE temp_path IS NULL");
+    assert_ok(start(job));
+    assert_saves(job, &file, usual_bytes(), SIZE);
+    assert_int_equal(count_rows(sql), 0);
 }
 
 /* Broken: a download that is started again after its end keeps the size of the old plain file. */
@@ -1601,9 +1851,14 @@ int main(int count, char **arguments)
         CHECK_TEST(test_integrity_clients_let_go_while_checking),
         CHECK_TEST(test_decrypt_saved_file_is_the_plain_one),
         CHECK_TEST(test_decrypt_wrong_key_or_content_is_told),
+        CHECK_TEST(test_decrypt_start_after_the_error_fetches_again),
+        CHECK_TEST(test_decrypt_info_cleared_after_it_was_used),
         CHECK_TEST(test_decrypt_hashes_are_over_the_encrypted_bytes),
         CHECK_TEST(test_decrypt_restart_before_complete_keeps_the_plain_size),
         CHECK_TEST(test_decrypt_ranges_are_refused),
+        CHECK_TEST(test_decrypt_range_from_begin_to_end_is_the_whole),
+        CHECK_TEST(test_decrypt_complete_leaves_no_encrypted_file),
+        CHECK_TEST(test_decrypt_takes_the_plain_file_whole_or_not),
         CHECK_TEST(test_decrypt_downloaded_again),
         CHECK_TEST(test_decrypt_status_may_be_asked_for_meanwhile),
         CHECK_TEST(test_decrypt_killed_child_leaves_one_file),

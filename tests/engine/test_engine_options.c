@@ -89,13 +89,17 @@ static uint64_t bytes_of(struct do_job *job)
 /* Broken: a download goes on for ever, fails for ever, or loses its bytes with the time. */
 static void test_options_maximum_time_ends_a_job(void **state)
 {
-    struct do_job *job = test_job();
-    struct test_file file = test_add(job, "file", "size=4m&rate=1m");
     struct test_request requests[4];
-    uint64_t start_ms = do_clock_ms();
+    struct test_file file;
+    struct do_job *job;
+    uint64_t start_ms;
     uint64_t had;
 
     (void)state;
+    test_one_connection();
+    job = test_job();
+    file = test_add(job, "file", "size=4m&rate=1m");
+    start_ms = do_clock_ms();
     set_number(job, DO_PROP_MAX_DOWNLOAD_TIME, 1);
     assert_ok(do_job_resume(job));
     test_wait_state(job, DO_JOB_ERROR);
@@ -398,11 +402,14 @@ static void test_options_credentials_open_the_server(void **state)
 /* Broken: headers do not reach the server, bad lines spoil good ones, or change too late. */
 static void test_options_headers_reach_the_server(void **state)
 {
-    struct do_job *job = test_job();
-    struct test_file file = test_add(job, "file", "size=2m&cut=1m&rate=1m");
+    struct test_file file;
+    struct do_job *job;
     char header[128];
 
     (void)state;
+    test_one_connection();
+    job = test_job();
+    file = test_add(job, "file", "size=2m&cut=1m&rate=1m");
     set_text(job, DO_PROP_HTTP_HEADERS, "X-One: first\r\nno header\r\nX-Two: 2\r\n");
     set_text(job, DO_PROP_AUTH_HEADERS, "X-Secret: s\r\n");
     assert_ok(do_job_resume(job));
@@ -526,13 +533,16 @@ static void test_options_url_of_another_object_begins_anew(void **state)
 /* Broken: a job that runs does not use its new URL for the next request, or not at all. */
 static void test_options_url_of_a_running_job_is_for_the_next_request(void **state)
 {
-    struct test_file file;
-    struct do_job *job = test_download(&file, "file", "size=4m&rate=2m&etag=tag&cut=2m");
-    struct test_file same = other_url(&file, "size=4m&etag=tag");
     struct test_request requests[4];
+    struct test_file file;
+    struct test_file same;
+    struct do_job *job;
     char *url = NULL;
 
     (void)state;
+    test_one_connection();
+    job = test_download(&file, "file", "size=4m&rate=2m&etag=tag&cut=2m");
+    same = other_url(&file, "size=4m&etag=tag");
     test_wait_bytes(job, 1);
     assert_ok(do_job_file_set_url(do_job_get_file(job, 0), same.url));
     assert_ok(do_job_file_get_url(do_job_get_file(job, 0), &url));

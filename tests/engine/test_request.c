@@ -33,6 +33,8 @@
 #define WAIT_MS 20000U
 #define SIZE 70000U
 #define RESPONSE_LIMIT (1U << 20)
+/* More than any scheme needs for one hop. */
+#define MOST_CHALLENGES 20U
 #define HR_DENIED ((HRESULT)0x80190191)
 #define HR_PROXY_AUTH ((HRESULT)0x80190197)
 #define HR_REDIRECTION ((HRESULT)0x80190003)
@@ -244,6 +246,23 @@ static cJSON *read_log(const char *path, int count)
     return log;
 }
 
+/* How many requests for a path have come, after all of them have ended. */
+static int count_requests(const char *path)
+{
+    char target[256];
+    char *text;
+    cJSON *log;
+    int count;
+
+    (void)snprintf(target, sizeof(target), "/_log?path=%s&wait=5000", path);
+    text = get(target);
+    log = cJSON_Parse(text);
+    free(text);
+    count = cJSON_GetArraySize(log);
+    cJSON_Delete(log);
+    return count;
+}
+
 /* A header (in lower case) of the n-th of count requests; "" when it was not sent. */
 static const char *sent_header(const char *path, int count, int n, const char *name)
 {
@@ -351,7 +370,7 @@ static void quit(void *ctx)
 static void create(void *ctx)
 {
     static const struct do_request_events events = {on_head, on_data, has_room, on_end};
-    const struct do_request_settings settings = {5000, 5, 65536, 65536};
+    const struct do_request_settings settings = {5000, 5, 65536, 65536, NULL, NULL};
 
     (void)ctx;
     client.start_hr = do_request_create(client.loop, &settings, &events, NULL, &client.request);
@@ -662,6 +681,210 @@ static void test_request_digest_nonce_ends_between_hops(void **state)
     set_credential(DO_AUTH_PROXY, DO_AUTH_DIGEST, right);
     assert_ok(fetch(far_away.url));
     assert_int_equal(client.bytes, SIZE);
+}
+
+/* Broken: a nonce that has only grown old is taken for a wrong password, or its successor is not
+ * used. */
+static void test_request_digest_stale_nonce_is_replaced_once(void **state)
+{
+    static const char *const programs[] = {
+        "auth=digest&nonce_uses=1&stale=1", "auth=digest-sha256&nonce_uses=1&stale=1"};
+
+    (void)state;
+    set_credential(DO_AUTH_SERVER, DO_AUTH_DIGEST, right);
+    for (size_t i = 0; i < DO_COUNT_OF(programs); i++)
+    {
+        struct object asks = object(programs[i]);
+
+        for (int exchange = 0; exchange < 4; exchange++)
+        {
+            int before = count_requests(asks.path);
+
+            assert_ok(fetch(asks.url));
+            assert_int_equal(client.bytes, SIZE);
+            /* With the old nonce, then the new one; libcurl overlooks the first that comes. */
+            assert_in_range(count_requests(asks.path), before + 2, before + 3);
+        }
+    }
+}
+
+/* Broken: a server or a proxy that calls every nonce stale keeps us asking for ever. */
+static void test_request_digest_always_stale_is_denied(void **state)
+{
+    struct object asks = object("auth=digest&nonce_uses=0&stale=1");
+    struct object far_away = object_on("http", "far.invalid", 80, "");
+
+    (void)state;
+    set_credential(DO_AUTH_SERVER, DO_AUTH_DIGEST, right);
+    set_credential(DO_AUTH_PROXY, DO_AUTH_DIGEST, right);
+    assert_hr(HR_DENIED, fetch(asks.url));
+    assert_in_range(count_requests(asks.path), 2, 2 + MOST_CHALLENGES);
+    override_proxy("127.*");
+    set_proxy("auth=digest&nonce_uses=0&stale=1");
+    assert_hr(HR_PROXY_AUTH, fetch(far_away.url));
+    assert_in_range(count_requests(far_away.path), 2, 2 + MOST_CHALLENGES);
+    if (server.tls_port)
+    {
+        struct object secure = object_on("https", "localhost", server.tls_port, "");
+
+        trust_test_server();
+        assert_hr(HR_PROXY_AUTH, fetch(secure.url));
+    }
+    set_proxy("");
+    assert_ok(fetch(far_away.url));
+}
+
+/* NTLM: three messages, and what they prove is proved for the connection. */
+
+/* Whether this libcurl has NTLM, which is going out of use. */
+static void need_ntlm(void)
+{
+    if (!(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_NTLM))
+        skip();
+}
+
+/* Broken: NTLM is not spoken, changes the connection half-way, or is spoken again each time. */
+static void test_request_ntlm_gives_the_object(void **state)
+{
+    struct object asks = object("auth=ntlm");
+
+    (void)state;
+    need_ntlm();
+    set_credential(DO_AUTH_SERVER, DO_AUTH_NTLM, right);
+    assert_ok(fetch(asks.url));
+    assert_int_equal(client.bytes, SIZE);
+    assert_string_equal(sent_header(asks.path, 3, 0, "authorization"), "");
+    assert_memory_equal(sent_header(asks.path, 3, 1, "authorization"), "NTLM TlRMTVNTUAAB", 17);
+    assert_memory_equal(sent_header(asks.path, 3, 2, "authorization"), "NTLM TlRMTVNTUAAD", 17);
+    client.has_range = true;
+    assert_ok(fetch(asks.url));
+    assert_int_equal(client.status, 206);
+    assert_int_equal(client.bytes, 1000);
+    assert_string_equal(sent_header(asks.path, 4, 3, "authorization"), "");
+    assert_int_equal(connections_used(asks.path, 4), 1);
+}
+
+/* Broken: a wrong password for NTLM is sent often enough to lock an account, or spoils the right
+ * one. */
+static void test_request_ntlm_wrong_password_is_sent_once(void **state)
+{
+    struct object asks = object("auth=ntlm");
+    struct object next = object("auth=ntlm");
+
+    (void)state;
+    need_ntlm();
+    set_credential(DO_AUTH_SERVER, DO_AUTH_NTLM, wrong);
+    assert_hr(HR_DENIED, fetch(asks.url));
+    assert_int_equal(client.status, 401);
+    assert_int_equal(count_requests(asks.path), 3);
+    set_credential(DO_AUTH_SERVER, DO_AUTH_NTLM, right);
+    assert_ok(fetch(next.url));
+    assert_int_equal(client.bytes, SIZE);
+}
+
+/* Broken: a server that wants each request proved refuses the second one. */
+static void test_request_ntlm_login_ends_is_made_anew(void **state)
+{
+    struct object asks = object("auth=ntlm&nonce_uses=1&redirect=1");
+
+    (void)state;
+    need_ntlm();
+    set_credential(DO_AUTH_SERVER, DO_AUTH_NTLM, right);
+    for (unsigned int i = 0; i < 3; i++)
+    {
+        assert_ok(fetch(asks.url));
+        assert_int_equal(client.bytes, SIZE);
+    }
+}
+
+/* Broken: who has no password, or another one, gets what a connection has proved for its owner. */
+static void test_request_ntlm_connection_is_its_owners(void **state)
+{
+    struct object asks = object("auth=ntlm");
+
+    (void)state;
+    need_ntlm();
+    set_credential(DO_AUTH_SERVER, DO_AUTH_NTLM, right);
+    assert_ok(fetch(asks.url));
+    set_credential(DO_AUTH_SERVER, DO_AUTH_NTLM, wrong);
+    assert_hr(HR_DENIED, fetch(asks.url));
+    assert_ok(do_request_options_remove_credential(&client.options, DO_AUTH_SERVER, DO_AUTH_NTLM));
+    assert_hr(HR_DENIED, fetch(asks.url));
+}
+
+/* Broken: an answer to NTLM follows a redirection to another host, where it could be relayed. */
+static void test_request_ntlm_stays_with_its_host(void **state)
+{
+    struct object foreign = foreign_object("auth=ntlm");
+    struct object home = redirection("auth=ntlm", foreign.url);
+
+    (void)state;
+    need_ntlm();
+    set_credential(DO_AUTH_SERVER, DO_AUTH_NTLM, right);
+    assert_hr(HR_DENIED, fetch(home.url));
+    assert_memory_equal(sent_header(home.path, 3, 2, "authorization"), "NTLM ", 5);
+    assert_string_equal(sent_header(foreign.path, 1, 0, "authorization"), "");
+}
+
+/* Broken: Negotiate that leads to nothing is tried for ever, or leaves a connection behind that
+ * could be another's. */
+static void test_request_negotiate_keeps_no_connection(void **state)
+{
+    struct object asks = object("auth=negotiate");
+    struct object before = object("");
+    struct object after = object("");
+    double first;
+    cJSON *log;
+
+    (void)state;
+    if (!(curl_version_info(CURLVERSION_NOW)->features & CURL_VERSION_SPNEGO))
+        skip();
+    assert_ok(fetch(before.url));
+    set_credential(DO_AUTH_SERVER, DO_AUTH_NEGOTIATE, right);
+    assert_hr(HR_DENIED, fetch(asks.url));
+    assert_in_range(count_requests(asks.path), 2, 2 + MOST_CHALLENGES);
+    assert_ok(fetch(after.url));
+    log = read_log(before.path, 1);
+    first = cJSON_GetNumberValue(cJSON_GetObjectItem(cJSON_GetArrayItem(log, 0), "connection"));
+    cJSON_Delete(log);
+    log = read_log(after.path, 1);
+    assert_true(first != cJSON_GetNumberValue(
+                             cJSON_GetObjectItem(cJSON_GetArrayItem(log, 0), "connection")));
+    cJSON_Delete(log);
+}
+
+/* Broken: a proxy that wants NTLM is not answered, in a tunnel or before it. */
+static void test_request_ntlm_to_the_proxy(void **state)
+{
+    struct object far_away = object_on("http", "far.invalid", 80, "");
+    struct object both = object_on("http", "far.invalid", 80, "auth=digest");
+    struct object refused = object_on("http", "far.invalid", 80, "");
+
+    (void)state;
+    need_ntlm();
+    override_proxy(NULL);
+    set_proxy("auth=ntlm");
+    set_credential(DO_AUTH_PROXY, DO_AUTH_NTLM, wrong);
+    assert_hr(HR_PROXY_AUTH, fetch(refused.url));
+    set_credential(DO_AUTH_PROXY, DO_AUTH_NTLM, right);
+    assert_ok(fetch(far_away.url));
+    assert_int_equal(client.bytes, SIZE);
+    set_credential(DO_AUTH_SERVER, DO_AUTH_DIGEST, right);
+    assert_ok(fetch(both.url));
+    if (server.tls_port)
+    {
+        struct object secure = object_on("https", "localhost", server.tls_port, "auth=ntlm");
+
+        trust_test_server();
+        set_credential(DO_AUTH_PROXY, DO_AUTH_NTLM, wrong);
+        assert_hr(HR_PROXY_AUTH, fetch(secure.url));
+        set_credential(DO_AUTH_PROXY, DO_AUTH_NTLM, right);
+        assert_hr(HR_DENIED, fetch(secure.url));
+        set_credential(DO_AUTH_SERVER, DO_AUTH_NTLM, right);
+        assert_ok(fetch(secure.url));
+        assert_int_equal(client.bytes, SIZE);
+        assert_string_equal(sent_header(secure.path, 4, 3, "proxy-authorization"), "");
+    }
 }
 
 /* Broken: of two schemes the weaker one is taken, which here has the wrong password. */
@@ -1314,6 +1537,15 @@ int main(void)
         REQUEST_TEST(test_request_digest_wrong_password_is_sent_twice_at_most),
         REQUEST_TEST(test_request_digest_nonce_ends_is_answered_anew),
         REQUEST_TEST(test_request_digest_nonce_ends_between_hops),
+        REQUEST_TEST(test_request_digest_stale_nonce_is_replaced_once),
+        REQUEST_TEST(test_request_digest_always_stale_is_denied),
+        REQUEST_TEST(test_request_ntlm_gives_the_object),
+        REQUEST_TEST(test_request_ntlm_wrong_password_is_sent_once),
+        REQUEST_TEST(test_request_ntlm_login_ends_is_made_anew),
+        REQUEST_TEST(test_request_ntlm_connection_is_its_owners),
+        REQUEST_TEST(test_request_ntlm_stays_with_its_host),
+        REQUEST_TEST(test_request_negotiate_keeps_no_connection),
+        REQUEST_TEST(test_request_ntlm_to_the_proxy),
         REQUEST_TEST(test_request_strongest_offered_scheme_is_chosen),
         REQUEST_TEST(test_request_credential_stays_with_its_host),
         REQUEST_TEST(test_request_password_in_url_is_for_its_host),

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 """Local HTTP server whose faults are programmed in the query of the URL.
 
-    fault_server.py [--port N] [--port-file PATH] [--log PATH] [--max-seconds S]
+    fault_server.py [--host H] [--port N] [--port-file PATH] [--log PATH] [--max-seconds S]
                     [--tls-cert PEM --tls-port-file PATH] [--exit-with-stdin]
 
-Listens on 127.0.0.1 only and speaks HTTP/1.1 with keep-alive, one thread per connection, Python
+Listens on 127.0.0.1 only, unless --host says otherwise, and speaks HTTP/1.1 with keep-alive, one thread per connection, Python
 3.11 standard library only.  Prints `http://127.0.0.1:PORT` on stdout; --port-file receives the
 number (temporary file, then rename); --log receives one JSON line per finished request.  Ends
 after --max-seconds (default 1800), on SIGTERM or SIGINT, or, with --exit-with-stdin, when stdin
@@ -59,8 +59,11 @@ Object
     changed_size_after=N  the same, and its size is size + 1
     corrupt=K             byte K of the object is another one, the ETag stays the same,
     corrupt_until=N       up to the N-th request for this path (always)
+Single requests
+    at=N[-M]:NAME~VALUE;...   another value of a parameter for the N-th to M-th request alone
 Pace
     delay=MS              before the head
+    delay_after=N         from the N-th request on (the first)
     body_delay=MS         between head and body
     rate=BYTES            body bytes per second
 Broken bodies: K counts body bytes of this answer.  Without effect if K >= the body's length, thus
@@ -98,10 +101,15 @@ Status
                           object's pattern (a small HTML page)
     no_head=1             405 for HEAD
     auth=KIND             401 or 407 unless user:secret, by the scheme of that KIND:
-                          basic, digest (MD5), digest-sha256, any (digest and basic are offered);
-                          proxy, proxy-digest: 407
-    nonce_uses=N          a nonce is good for N requests, then there is a new challenge, which does
-                          not call the old one stale (no limit)
+                          basic, digest (MD5), digest-sha256, ntlm (NTLMv2, any domain), any (digest
+                          and basic are offered), any-ntlm (ntlm as well), negotiate (which is
+                          offered and never satisfied);
+                          proxy, proxy-digest, proxy-ntlm: 407
+                          The nonce count of a digest must rise from request to request. NTLM is
+                          about the connection: what it has proved counts until its end.
+    nonce_uses=N          a nonce, or an NTLM login, is good for N requests, then there is a new
+                          challenge (no limit)
+    stale=1               which calls the old nonce stale if that was all that was wrong
     fail_first=N          the first N requests for this path fail:
     fail_status=S         with this status (503)
     fail_how=reset|cut|stall|drop  instead of fail_status, like the parameters of that name
@@ -115,12 +123,15 @@ Control paths
 -------------
     /_ping                `ok`
     /_sha256?size=&seed=  hex SHA-256 of the whole object (cached)
+    /_misbehave/NAME/...  an object that meets that row of misbehaviours.py; likewise
+    /_misbehaving_port?name=NAME
     /_put?path=/x         PUT or POST: the body of the request is the object of that path from now
                           on, whatever size and seed say; the other parameters work as always
-    /_proxy?auth=KIND     what later absolute-form requests and CONNECTs must bring: none, basic or
-                          digest, as user:secret in Proxy-Authorization; forgets what was set before
+    /_proxy?auth=KIND     what later absolute-form requests and CONNECTs must bring: none, basic,
+                          digest, digest-sha256 or ntlm, as user:secret in Proxy-Authorization;
+                          forgets what was set before
     &status=S             this status for each of them
-    &nonce_uses=N         as above
+    &nonce_uses=N&stale=1 as above
     /_log?path=/x         JSON array of the requests for that path (all without `path`), oldest
                           first: path (of a CONNECT: host:port), number, method, target, proxied (an
                           absolute-form request or a CONNECT), range, if_range, headers (names in
@@ -141,6 +152,7 @@ import fcntl
 import functools
 import gzip
 import hashlib
+import hmac
 import json
 import os
 import re
@@ -158,6 +170,9 @@ from email.utils import formatdate
 from http import HTTPStatus
 from types import SimpleNamespace
 from urllib.parse import parse_qsl, urlsplit
+
+sys.dont_write_bytecode = True
+import misbehaviours  # noqa: E402
 
 MASK = (1 << 64) - 1
 GOLDEN = 0x9E3779B97F4A7C15
@@ -302,6 +317,10 @@ class JoinedBody:
             yield from part.pieces()
 
 
+def object_bytes(seed, start, length):
+    return b"".join(bytes(piece) for piece in PatternBody(seed, start, length).pieces())
+
+
 @functools.lru_cache(maxsize=256)
 def object_sha256(seed, size):
     digest = hashlib.sha256()
@@ -382,6 +401,8 @@ PARAMETERS = {
     "corrupt": (to_bytes_count, None),
     "corrupt_until": (to_number, None),
     "delay": (to_number, 0),
+    "delay_after": (to_number, 0),
+    "at": (to_text, ""),
     "body_delay": (to_number, 0),
     "rate": (to_positive, None),
     "reset": (to_bytes_count, None),
@@ -412,8 +433,10 @@ PARAMETERS = {
     "redirect_status": (to_status, 302),
     "page": (to_bytes_count, None),
     "no_head": (to_flag, False),
-    "auth": (one_of("basic", "digest", "digest-sha256", "any", "proxy", "proxy-digest"), None),
+    "auth": (one_of("basic", "digest", "digest-sha256", "ntlm", "negotiate", "any", "any-ntlm",
+                    "proxy", "proxy-digest", "proxy-ntlm"), None),
     "nonce_uses": (to_number, None),
+    "stale": (to_flag, False),
     "fail_first": (to_number, 0),
     "fail_status": (to_status, 503),
     "fail_how": (one_of("reset", "cut", "stall", "drop"), None),
@@ -440,6 +463,17 @@ def parse_program(query):
     return program
 
 
+def apply_at(program, number):
+    """What is different for one request, of those for its path."""
+    for item in program.at.split(";"):
+        span, rest = item.split(":", 1)
+        name, value = rest.split("~", 1)
+        first, _, last = span.partition("-")
+        convert = PARAMETERS[name][0]
+        if int(first) <= number <= int(last or first):
+            setattr(program, name, convert(value))
+
+
 # ---------------------------------------------------------------- requests
 
 
@@ -450,6 +484,7 @@ class Request:
         lines = head.decode("latin-1").split("\r\n")
         self.method, self.target, self.version = lines[0].split(" ")
         self.body = b""
+        self.logins = {}  # the connection's, by status
         if not re.fullmatch(r"HTTP/1\.[01]", self.version):
             raise ValueError(self.version)
         self.headers = {}
@@ -703,7 +738,7 @@ def object_answer(request, program, item):
 
 
 class Nonces:
-    """The nonces that were given out, and how often each was used."""
+    """The nonces that were given out, how often each was used, and its last count."""
 
     def __init__(self):
         self._lock = threading.Lock()
@@ -712,17 +747,22 @@ class Nonces:
     def make(self):
         nonce = secrets.token_hex(16)
         with self._lock:
-            self._uses[nonce] = 0
+            self._uses[nonce] = (0, 0)
         return nonce
 
-    def use(self, nonce, most):
+    def use(self, nonce, count, most):
+        """GOOD, STALE when it has been used up, or WRONG when it is not ours or counted twice."""
         with self._lock:
-            if nonce not in self._uses or (most is not None and self._uses[nonce] >= most):
-                return False
-            self._uses[nonce] += 1
-            return True
+            uses, last = self._uses.get(nonce, (0, None))
+            if last is None or count <= last:
+                return WRONG
+            if most is not None and uses >= most:
+                return STALE
+            self._uses[nonce] = (uses + 1, count)
+            return GOOD
 
 
+GOOD, STALE, WRONG = "good", "stale", "wrong"
 NONCES = Nonces()
 DIGESTS = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}
 
@@ -738,22 +778,124 @@ def digest_response(values, method, algorithm):
                             values["qop"], what]))
 
 
-def digest_holds(text, request, algorithm, nonce_uses=None):
-    """Whether the value of an Authorization or Proxy-Authorization header is right."""
+def judge_digest(text, request, algorithm, nonce_uses=None):
+    """What the value of an Authorization or Proxy-Authorization header is: GOOD, STALE or WRONG."""
     kind, _, rest = text.partition(" ")
     values = {n: q or v for n, q, v in re.findall(r'(\w+)=(?:"([^"]*)"|([^\s,]+))', rest)}
     path = request.path + ("?" + request.query if request.query else "")
     try:
-        return (kind.lower() == "digest" and values["username"] == "user"
+        if not (kind.lower() == "digest" and values["username"] == "user"
                 and values["realm"] == "fault" and values["uri"] in (path, request.target)
-                and values.get("algorithm", "MD5") == algorithm
-                and values["response"] == digest_response(values, request.method, algorithm)
-                and NONCES.use(values["nonce"], nonce_uses))
+                and values.get("algorithm", "MD5") == algorithm and values["qop"] == "auth"
+                and re.fullmatch("[0-9a-fA-F]{8}", values["nc"])
+                and values["response"] == digest_response(values, request.method, algorithm)):
+            return WRONG
+        return NONCES.use(values["nonce"], int(values["nc"], 16), nonce_uses)
     except KeyError:
+        return WRONG
+
+
+def md4(data):
+    """RFC 1320; OpenSSL 3 does not have it any more."""
+    def rotate(x, n):
+        x &= 0xFFFFFFFF
+        return (x << n | x >> (32 - n)) & 0xFFFFFFFF
+
+    rounds = (
+        (lambda x, y, z: x & y | ~x & z, 0, (3, 7, 11, 19), range(16)),
+        (lambda x, y, z: x & y | x & z | y & z, 0x5A827999, (3, 5, 9, 13),
+         [row + 4 * column for row in range(4) for column in range(4)]),
+        (lambda x, y, z: x ^ y ^ z, 0x6ED9EBA1, (3, 9, 11, 15),
+         [0, 8, 4, 12, 2, 10, 6, 14, 1, 9, 5, 13, 3, 11, 7, 15]),
+    )
+    padded = data + b"\x80" + bytes(-(len(data) + 9) % 64) + struct.pack("<Q", len(data) * 8)
+    state = [0x67452301, 0xEFCDAB89, 0x98BADCFE, 0x10325476]
+    for at in range(0, len(padded), 64):
+        words = struct.unpack_from("<16I", padded, at)
+        a, b, c, d = state
+        for mixed, constant, shifts, order in rounds:
+            for step, index in enumerate(order):
+                total = a + mixed(b, c, d) + words[index] + constant
+                a, b, c, d = d, rotate(total, shifts[step % 4]), b, c
+        state = [x + y & 0xFFFFFFFF for x, y in zip(state, (a, b, c, d))]
+    return struct.pack("<4I", *state)
+
+
+NTLM_SIGNATURE = b"NTLMSSP\0"
+NTLM_UNICODE = 0x00000001
+# Unicode, target, NTLM, it is a server, extended security, target information, 128 and 56 bits.
+NTLM_FLAGS = NTLM_UNICODE | 0x00000004 | 0x00000200 | 0x00020000 | 0x00080000 | 0x00800000 \
+    | 0x20000000 | 0x80000000
+NTLM_TARGET = "FAULT".encode("utf-16-le")
+# MS-NLMP 2.2.2.1: the domain, the computer, the end. Without a time stamp nobody owes a MIC.
+NTLM_TARGET_INFO = b"".join(
+    struct.pack("<HH", kind, len(value)) + value
+    for kind, value in ((2, NTLM_TARGET), (1, NTLM_TARGET), (0, b"")))
+
+
+def ntlm_challenge_message(challenge):
+    """MS-NLMP 2.2.1.2: the server's message."""
+    at = 48
+    return b"".join([
+        NTLM_SIGNATURE, struct.pack("<I", 2),
+        struct.pack("<HHI", len(NTLM_TARGET), len(NTLM_TARGET), at),
+        struct.pack("<I", NTLM_FLAGS), challenge, bytes(8),
+        struct.pack("<HHI", len(NTLM_TARGET_INFO), len(NTLM_TARGET_INFO), at + len(NTLM_TARGET)),
+        NTLM_TARGET, NTLM_TARGET_INFO])
+
+
+def ntlm_key(user, domain, password):
+    """NTOWFv2 of MS-NLMP 3.3.2."""
+    secret = md4(password.encode("utf-16-le"))
+    return hmac.digest(secret, (user.upper() + domain).encode("utf-16-le"), "md5")
+
+
+def ntlm_holds(message, challenge):
+    """MS-NLMP 2.2.1.3: whether the client's last message proves the password for that challenge."""
+    def field(at):
+        length, _, begin = struct.unpack_from("<HHI", message, at)
+        if begin + length > len(message):
+            raise ValueError("beyond the end")
+        return message[begin:begin + length]
+
+    try:
+        code = "utf-16-le" if struct.unpack_from("<I", message, 60)[0] & NTLM_UNICODE else "latin-1"
+        domain, user = field(28).decode(code), field(36).decode(code)
+        proof, about = field(20)[:16], field(20)[16:]
+    except (ValueError, struct.error):
         return False
+    # Version 1 has 24 bytes here, of which the last 8 begin with anything.
+    if user.lower() != "user" or not about.startswith(b"\1\1\0\0\0\0\0\0") or len(about) < 28:
+        return False
+    expected = hmac.digest(ntlm_key(user, domain, PASSWORD), challenge + about, "md5")
+    return hmac.compare_digest(proof, expected)
 
 
-def demand_credentials(request, status, schemes, nonce_uses=None):
+def demand_ntlm(text, logins, status, uses):
+    """What follows "NTLM" in the challenge ("" or more), or None when the connection has proved."""
+    kind, _, encoded = text.partition(" ")
+    try:
+        message = base64.b64decode(encoded, validate=True) if kind.upper() == "NTLM" else b""
+    except ValueError:
+        message = b""
+    held = logins.get(status)
+    if message[:12] == NTLM_SIGNATURE + struct.pack("<I", 1):
+        logins[status] = challenge = secrets.token_bytes(8)
+        return " " + base64.b64encode(ntlm_challenge_message(challenge)).decode()
+    if message:
+        logins.pop(status, None)
+        is_last = message[:12] == NTLM_SIGNATURE + struct.pack("<I", 3)
+        if not is_last or not isinstance(held, bytes) or not ntlm_holds(message, held):
+            return ""
+        held = 0
+    if not isinstance(held, int) or (uses is not None and held >= uses):
+        logins.pop(status, None)
+        return ""
+    logins[status] = held + 1
+    return None
+
+
+def demand_credentials(request, status, schemes, nonce_uses=None, stale=False):
     """The challenge, or None when the request brings what one of the schemes asks for."""
     sent, asked = {
         401: ("authorization", "WWW-Authenticate"),
@@ -766,12 +908,21 @@ def demand_credentials(request, status, schemes, nonce_uses=None):
             if text == CREDENTIALS:
                 return None
             challenges.append((asked, 'Basic realm="fault"'))
+        elif scheme == "negotiate":
+            challenges.append((asked, "Negotiate"))
+        elif scheme == "ntlm":
+            more = demand_ntlm(text, request.logins, status, nonce_uses)
+            if more is None:
+                return None
+            challenges.append((asked, "NTLM" + more))
         else:
             algorithm = {"digest": "MD5", "digest-sha256": "SHA-256"}[scheme]
-            if digest_holds(text, request, algorithm, nonce_uses):
+            verdict = judge_digest(text, request, algorithm, nonce_uses)
+            if verdict == GOOD:
                 return None
             challenges.append((asked, f'Digest realm="fault", nonce="{NONCES.make()}", '
-                                      f'qop="auth", algorithm={algorithm}'))
+                                      f'qop="auth", algorithm={algorithm}'
+                                      + (", stale=true" if stale and verdict == STALE else "")))
     return page(status, challenges)
 
 
@@ -780,10 +931,14 @@ def auth_answer(request, program):
     asked = {
         None: None,
         "any": (401, ("digest", "basic")),
+        "any-ntlm": (401, ("basic", "digest", "ntlm")),
         "proxy": (407, ("basic",)),
         "proxy-digest": (407, ("digest",)),
+        "proxy-ntlm": (407, ("ntlm",)),
     }.get(program.auth, (401, (program.auth,)))
-    return demand_credentials(request, *asked, program.nonce_uses) if asked else None
+    if not asked:
+        return None
+    return demand_credentials(request, *asked, program.nonce_uses, program.stale)
 
 
 def redirect_answer(request, program):
@@ -875,6 +1030,7 @@ class Link:
     def __init__(self, sock):
         self.sock = sock
         self.received = bytearray()
+        self.logins = {}
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._leaving = select.poll()
         self._leaving.register(sock, select.POLLRDHUP)
@@ -1074,12 +1230,13 @@ class TlsFront:
 class Server:
     """Accepts connections and serves each in a thread."""
 
-    def __init__(self, port, log):
+    def __init__(self, host, port, log):
         self.log = log
         self.proxy_schemes = ()
         self.proxy_status = None
         self.proxy_nonce_uses = None
-        self.socket = socket.create_server(("127.0.0.1", port), backlog=512)
+        self.proxy_stale = False
+        self.socket = socket.create_server((host, port), backlog=512)
         self.port = self.socket.getsockname()[1]
         threading.stack_size(512 * 1024)
 
@@ -1110,6 +1267,7 @@ class Server:
             return False
         try:
             request = Request(head)
+            request.logins = link.logins
             if request.path == "/_put":
                 request.body = link.take(request.body_length())
             else:
@@ -1117,7 +1275,7 @@ class Server:
         except ValueError:
             link.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             return False
-        if request.path.startswith("/_"):
+        if request.path.startswith("/_") and not request.path.startswith(misbehaviours.PREFIX):
             return self._serve_control(link, request)
         entry = self.log.add(request, connection)
         outcome = "client_gone"
@@ -1139,7 +1297,8 @@ class Server:
         if self.proxy_status is not None:
             return page(self.proxy_status)
         if self.proxy_schemes:
-            return demand_credentials(request, 407, self.proxy_schemes, self.proxy_nonce_uses)
+            return demand_credentials(
+                request, 407, self.proxy_schemes, self.proxy_nonce_uses, self.proxy_stale)
         return None
 
     def _serve_connect(self, link, request, entry):
@@ -1161,12 +1320,23 @@ class Server:
         return "complete", False, tunnel
 
     def _serve_object(self, link, request, entry):
+        if request.path.startswith(misbehaviours.PREFIX):
+            done = misbehaviours.serve(request, link, entry, object_bytes)
+            if done:
+                return done
         try:
             program = parse_program(request.query)
         except BadProgram as error:
             answer = text_answer(400, f"{error}\n")
             return Transmission(link, parse_program(""), entry).send_answer(request, answer)
-        link.wait(program.delay / 1000)
+        if program.at:
+            try:
+                apply_at(program, entry["number"])
+            except (BadProgram, ValueError, KeyError) as error:
+                answer = text_answer(400, f"at: {error}\n")
+                return Transmission(link, parse_program(""), entry).send_answer(request, answer)
+        if entry["number"] >= program.delay_after:
+            link.wait(program.delay / 1000)
         answer = self._refuse_as_proxy(request) if request.proxied else None
         answer = answer or choose_answer(request, program, entry["number"])
         if answer.is_page and program.page is not None:
@@ -1186,12 +1356,16 @@ class Server:
         if request.path == "/_ping":
             return text_answer(200, "ok")
         if request.path == "/_proxy":
-            kind = values.get("auth", "none")
-            self.proxy_schemes = {"none": (), "basic": ("basic",), "digest": ("digest",)}[kind]
+            kind = one_of("none", "basic", "digest", "digest-sha256", "ntlm")(
+                values.get("auth", "none"))
+            self.proxy_schemes = () if kind == "none" else (kind,)
             self.proxy_status = to_status(values["status"]) if "status" in values else None
             uses = values.get("nonce_uses")
             self.proxy_nonce_uses = None if uses is None else to_number(uses)
+            self.proxy_stale = to_flag(values.get("stale", "0"))
             return text_answer(200, "ok")
+        if request.path == "/_misbehaving_port":
+            return text_answer(200, misbehaviours.port_answer(values["name"]))
         if request.path == "/_sha256":
             seed, size = to_seed(values.get("seed", "1")), to_bytes_count(values.get("size", "64k"))
             return text_answer(200, object_sha256(seed, size))
@@ -1226,6 +1400,7 @@ def stop_with_stdin(stop):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description="HTTP server with programmable faults")
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--port-file")
     parser.add_argument("--log")
@@ -1241,7 +1416,7 @@ def main():
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    server = Server(arguments.port, Log(arguments.log))
+    server = Server(arguments.host, arguments.port, Log(arguments.log))
     threading.Thread(target=server.run, daemon=True).start()
     if arguments.tls_cert:
         front = TlsFront(arguments.tls_cert, server.port)

@@ -11,6 +11,7 @@ import email.utils
 import functools
 import gzip
 import hashlib
+import hmac
 import http.client
 import json
 import os
@@ -18,6 +19,7 @@ import re
 import signal
 import socket
 import ssl
+import struct
 import subprocess
 import sys
 import tempfile
@@ -692,15 +694,15 @@ def auth():
         equal(ask(f"/auth?auth={kind}", **{header: good}).status, 200)
 
 
-def answer_digest(challenge, path, password="secret", method="GET"):
+def answer_digest(challenge, path, password="secret", method="GET", count="00000001"):
     """The Authorization header for a challenge, an independent reading of RFC 7616."""
     values = dict(re.findall(r'(\w+)="?([^",]+)"?', challenge))
     digest = {"MD5": hashlib.md5, "SHA-256": hashlib.sha256}[values["algorithm"]]
     a1 = digest(f"user:{values['realm']}:{password}".encode()).hexdigest()
     a2 = digest(f"{method}:{path}".encode()).hexdigest()
-    text = f"{a1}:{values['nonce']}:00000001:abc:auth:{a2}"
+    text = f"{a1}:{values['nonce']}:{count}:abc:auth:{a2}"
     return (f'Digest username="user", realm="{values["realm"]}", nonce="{values["nonce"]}", '
-            f'uri="{path}", algorithm={values["algorithm"]}, qop=auth, nc=00000001, '
+            f'uri="{path}", algorithm={values["algorithm"]}, qop=auth, nc={count}, '
             f'cnonce="abc", response="{digest(text.encode()).hexdigest()}"')
 
 
@@ -741,12 +743,121 @@ def pages_are_as_long_as_wanted():
 
 @test
 def nonces_end():
-    path = "/once?auth=digest&nonce_uses=1"
-    sent = answer_digest(ask(path)["WWW-Authenticate"], path)
-    reply = ask(path, Authorization=sent)
-    equal(reply.status, 200)
-    reply = ask(path, Authorization=sent)
-    equal((reply.status, "stale" in reply["WWW-Authenticate"]), (401, False))
+    for query, is_stale in (("nonce_uses=1", False), ("nonce_uses=1&stale=1", True)):
+        path = f"/once?auth=digest&{query}"
+        challenge = ask(path)["WWW-Authenticate"]
+        equal("stale" in challenge, False)
+        equal(ask(path, Authorization=answer_digest(challenge, path)).status, 200)
+        reply = ask(path, Authorization=answer_digest(challenge, path, count="00000002"))
+        equal((reply.status, "stale=true" in reply["WWW-Authenticate"]), (401, is_stale))
+        sent = answer_digest(challenge, path, "wrong", count="00000003")
+        equal("stale" in ask(path, Authorization=sent)["WWW-Authenticate"], False)
+
+
+@test
+def nonce_counts_rise():
+    path = "/counts?auth=digest"
+    challenge = ask(path)["WWW-Authenticate"]
+    sent = [answer_digest(challenge, path, count=f"{count:08x}") for count in (1, 2, 2, 1, 4, 3, 5)]
+    equal([ask(path, Authorization=text).status for text in sent],
+          [200, 200, 401, 401, 200, 401, 200])
+
+
+@test
+def md4():
+    for text, expected in (
+            # RFC 1320, A.5
+            ("", "31d6cfe0d16ae931b73c59d7e0c089c0"),
+            ("abc", "a448017aaf21d8525fc10ae87aa6729d"),
+            ("1234567890" * 8, "e33b4ddc9c38f2199c3e7b164fcc0536")):
+        equal(fault_server.md4(text.encode()).hex(), expected)
+
+
+@test
+def ntlm_key():
+    # MS-NLMP 4.2.4.1.1
+    equal(fault_server.ntlm_key("User", "Domain", "Password").hex(),
+          "0c868a403bfd7a93a3001ef22ef02e3f")
+
+
+def ntlm_last(challenge, user="user", password="secret", domain="", version=2):
+    """The client's last message for the server's "NTLM ..."."""
+    message = base64.b64decode(challenge.split(" ")[1])
+    length, _, begin = struct.unpack_from("<HHI", message, 40)
+    about = b"\1\1" + bytes(14) + b"nonsense" + bytes(4) + message[begin:begin + length] + bytes(4)
+    name = user.upper() + domain
+    key = hmac.new(fault_server.md4(password.encode("utf-16-le")), name.encode("utf-16-le"), "md5")
+    proof = hmac.new(key.digest(), message[24:32] + about, "md5").digest()
+    fields = [bytes(24), proof + about if version == 2 else bytes(24), domain.encode("utf-16-le"),
+              user.encode("utf-16-le"), b"", b""]
+    head, payload = b"NTLMSSP\0" + struct.pack("<I", 3), b""
+    for field in fields:
+        head += struct.pack("<HHI", len(field), len(field), 64 + len(payload))
+        payload += field
+    return "NTLM " + base64.b64encode(head + struct.pack("<I", 1) + payload).decode()
+
+
+NTLM_FIRST = "NTLM " + base64.b64encode(b"NTLMSSP\0" + struct.pack("<II", 1, 0x8207)).decode()
+
+
+@test
+def auth_ntlm():
+    for kind, code, header, asked in (
+            ("ntlm", 401, "Authorization", "WWW-Authenticate"),
+            ("proxy-ntlm", 407, "Proxy-Authorization", "Proxy-Authenticate")):
+        path = f"/ntlm?auth={kind}"
+        for options, status in (({}, 200), ({"domain": "D", "user": "uSer"}, 200),
+                                ({"password": "wrong"}, code), ({"user": "other"}, code),
+                                ({"version": 1}, code)):
+            connection = connect()
+            reply = ask(path, connection=connection)
+            equal((reply.status, reply[asked]), (code, "NTLM"))
+            reply = ask(path, connection=connection, **{header: NTLM_FIRST})
+            equal(reply.status, code)
+            sent = ntlm_last(reply[asked], **options)
+            equal(ask(path, connection=connection, **{header: sent}).status, status)
+            # The connection counts, not the header: once it has proved it, all may follow.
+            equal(ask(path, connection=connection).status, status)
+            equal(ask(path, **{header: sent}).status, code)
+            connection.close()
+    for text in ("NTLM", "NTLM !", "NTLM AAAA", "Basic dXNlcjpzZWNyZXQ="):
+        equal(ask("/ntlm?auth=ntlm", Authorization=text).status, 401)
+
+
+@test
+def auth_negotiate_is_never_satisfied():
+    for headers in ({}, {"Authorization": "Negotiate YII="}):
+        reply = ask("/negotiate?auth=negotiate", **headers)
+        equal((reply.status, reply["WWW-Authenticate"]), (401, "Negotiate"))
+
+
+@test
+def ntlm_login_ends():
+    connection = connect()
+    path = "/ntlm?auth=ntlm&nonce_uses=2"
+    challenge = ask(path, connection=connection, Authorization=NTLM_FIRST)["WWW-Authenticate"]
+    equal(ask(path, connection=connection, Authorization=ntlm_last(challenge)).status, 200)
+    equal([ask(path, connection=connection).status for _ in range(3)], [200, 401, 401])
+    connection.close()
+
+
+@test
+def proxy_ntlm():
+    try:
+        ask("/_proxy?auth=ntlm")
+        target = f"127.0.0.1:{PORT}"
+        head, sock = connect_to(target, f"Proxy-Authorization: {NTLM_FIRST}\r\n")
+        assert head.startswith("HTTP/1.1 407 ")
+        sent = ntlm_last(challenge_of(head.encode()))
+        sock.sendall(f"CONNECT {target} HTTP/1.1\r\nProxy-Authorization: {sent}\r\n\r\n".encode())
+        received = b""
+        while b"HTTP/1.1 200 " not in received:
+            data = sock.recv(65536)
+            assert data, received
+            received += data
+        sock.close()
+    finally:
+        ask("/_proxy")
 
 
 @test

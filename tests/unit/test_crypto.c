@@ -342,6 +342,38 @@ static void test_crypto_wipe_zeroes(void **state)
     assert_int_equal(secret[sizeof(secret) - 1], 0xAB);
 }
 
+/* Broken: what is sealed can be read, comes back changed, or a system that cannot says it can. */
+static void test_crypto_sealed_data_comes_back(void **state)
+{
+    static const char secret[] = "a secret of some length";
+    void *sealed = (void *)(uintptr_t)1;
+    void *opened = (void *)(uintptr_t)1;
+    size_t length;
+    size_t opened_length;
+    HRESULT hr = do_protect(secret, sizeof(secret), &sealed, &length);
+
+    (void)state;
+#ifdef _WIN32
+    assert_int_equal(hr, S_OK);
+    assert_true(length > sizeof(secret));
+    for (size_t i = 0; i + 8 <= length; i++)
+        assert_memory_not_equal((char *)sealed + i, secret, 8);
+    assert_int_equal(do_unprotect(sealed, length, &opened, &opened_length), S_OK);
+    assert_int_equal(opened_length, sizeof(secret));
+    assert_memory_equal(opened, secret, sizeof(secret));
+    do_free(opened);
+    do_free(sealed);
+    assert_true(FAILED(do_unprotect(secret, sizeof(secret), &opened, &opened_length)));
+    assert_null(opened);
+#else
+    assert_int_equal(hr, E_NOTIMPL);
+    assert_null(sealed);
+    assert_int_equal(do_unprotect(secret, 1, &opened, &opened_length), E_NOTIMPL);
+    assert_null(opened);
+    assert_int_equal(length + opened_length, 0);
+#endif
+}
+
 int main(void)
 {
     static const struct CMUnitTest crypto[] = {
@@ -354,6 +386,7 @@ int main(void)
         cmocka_unit_test(test_crypto_aes_odd_lengths_are_refused),
         cmocka_unit_test(test_crypto_out_of_memory_is_reported),
         cmocka_unit_test(test_crypto_wipe_zeroes),
+        cmocka_unit_test(test_crypto_sealed_data_comes_back),
     };
 
     return TEST_RUN(crypto);

@@ -216,6 +216,8 @@ static void test_hr_from_http_status_follows_spec(void **state)
         {503, 0x801901F7, true},
         {504, 0x801901F8, true},
         {505, 0x801901F9, false},
+        /* A network wants a log-in first: RFC 6585 6. */
+        {511, 0x801901FF, true},
         {418, 0x801901A2, false},
         {599, 0x80190257, false},
     };
@@ -251,7 +253,8 @@ static void test_hr_from_http_status_without_meaning_is_unexpected(void **state)
 static void test_hr_is_transient_sorts_network_errors(void **state)
 {
     static const HRESULT transient[] = {DO_HR_NET_TIMEOUT, DO_HR_NET_NAME_NOT_RESOLVED,
-        DO_HR_NET_CANNOT_CONNECT, DO_HR_NET_CONNECTION_ABORTED, DO_E_HTTP_BLOCKSIZE_MISMATCH};
+        DO_HR_NET_CANNOT_CONNECT, DO_HR_NET_CONNECTION_ABORTED, DO_HR_NET_SECURE_FAILURE,
+        DO_E_HTTP_BLOCKSIZE_MISMATCH};
     static const HRESULT fatal[] = {S_OK, E_FAIL, E_OUTOFMEMORY, DO_HR_DISK_FULL,
         DO_HR_INET_INVALID_URL, DO_HR_NET_INVALID_CA, DO_HR_NET_CERT_CN_INVALID,
         DO_HR_NET_REDIRECT_FAILED, DO_E_INSUFFICIENT_RANGE_SUPPORT};

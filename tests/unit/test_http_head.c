@@ -364,7 +364,7 @@ static void test_http_head_if_range_takes_strong_tag_or_date(void **state)
 }
 
 /* Broken: a date or a huge number counts as seconds to wait. */
-static void test_http_head_retry_after_takes_seconds_only(void **state)
+static void test_http_head_retry_after_takes_seconds_and_dates(void **state)
 {
     static const struct
     {
@@ -378,6 +378,17 @@ static void test_http_head_retry_after_takes_seconds_only(void **state)
         {"Retry-After: 4294967296\r\n", false, 0},
         {"Retry-After: 99999999999999999999\r\n", false, 0},
         {"Retry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n", false, 0},
+        /* A date counts from the server's own. */
+        {"Date: Sun, 06 Nov 1994 08:49:30 GMT\r\nRetry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\n",
+            true, 7},
+        {"Retry-After: Mon, 07 Nov 1994 08:49:37 GMT\r\nDate: Sun, 06 Nov 1994 08:49:37 GMT\r\n",
+            true, 86400},
+        {"Retry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\nDate: Mon, 07 Nov 1994 08:49:37 GMT\r\n",
+            true, 0},
+        {"Retry-After: Sun, 06 Nov 9994 08:49:37 GMT\r\nDate: Mon, 07 Nov 1994 08:49:37 GMT\r\n",
+            true, UINT32_MAX},
+        {"Retry-After: Sun, 06 Nov 1994 08:49:37 GMT\r\nDate: today\r\n", false, 0},
+        {"Date: Sun, 06 Nov 1994 08:49:30 GMT\r\nRetry-After: 5\r\n", true, 5},
         {"Retry-After: -1\r\n", false, 0},
         {"Retry-After:\r\n", false, 0},
         {"Retry-After: 120\r\nRetry-After: soon\r\n", false, 0},
@@ -398,7 +409,7 @@ static void test_http_head_retry_after_takes_seconds_only(void **state)
 /* Broken: fields of a redirect or an informational answer count for the final one. */
 static void test_http_head_status_line_begins_anew(void **state)
 {
-    static const char last[] = "HTTP/1.1 200 OK\r\nX: y\r\n\r\n";
+    static const char last[] = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\nX: y\r\n\r\n";
     struct do_http_head head;
 
     (void)state;
@@ -406,6 +417,7 @@ static void test_http_head_status_line_begins_anew(void **state)
                  "Content-Length: 5\r\n"
                  "Content-Range: bytes 0-4/5\r\n"
                  "Content-Type: multipart/byteranges; boundary=x\r\n"
+                 "Content-Encoding: gzip\r\n"
                  "ETag: \"redirect\"\r\n"
                  "Last-Modified: then\r\n"
                  "Retry-After: 9\r\n"
@@ -413,18 +425,17 @@ static void test_http_head_status_line_begins_anew(void **state)
                  "HTTP/1.1 103 Early Hints\r\n\r\n");
     assert_ok(add_lines(&head, last));
     assert_int_equal(head.status, 200);
-    assert_false(head.has_content_length);
+    /* Another length than the redirect's is no contradiction. */
+    assert_int_equal(head.content_length, 6);
     assert_false(head.has_content_range);
     assert_int_equal(head.range_total, NONE);
     assert_false(head.is_multipart);
+    assert_false(head.is_coded);
     assert_string_equal(head.etag, "");
     assert_string_equal(head.last_modified, "");
     assert_false(head.has_retry_after);
     assert_int_equal(head.retry_after_s, 0);
     assert_string_equal(do_buf_str(&head.text), last);
-    /* Another length than the redirect's is no contradiction. */
-    assert_ok(add_lines(&head, "Content-Length: 6\r\n"));
-    assert_int_equal(head.content_length, 6);
     do_http_head_finish(&head);
 }
 
@@ -446,9 +457,91 @@ static void test_http_head_limit_is_256_kib(void **state)
     assert_int_equal(head.text.length, DO_HTTP_HEAD_LIMIT);
     assert_hr(DO_HR_NET_INVALID_SERVER_RESPONSE, do_http_head_add_line(&head, "", 0));
     assert_hr(DO_HR_NET_INVALID_SERVER_RESPONSE, do_http_head_add_line(&head, "a: b\r\n", 6));
+    do_http_head_finish(&head);
     /* The limit is for one head. */
+    do_http_head_init(&head);
+    for (size_t i = 0; i < 16; i++)
+        assert_ok(do_http_head_add_line(&head, line, sizeof(line)));
     assert_ok(do_http_head_add_line(&head, "HTTP/1.1 200 OK\r\n", 17));
+    assert_int_equal(head.text.length, 17);
     assert_ok(do_http_head_add_line(&head, line, sizeof(line)));
+    do_http_head_finish(&head);
+}
+
+/* Broken: short heads without end, such as 100 Continue, keep a request for ever. */
+static void test_http_head_limit_of_all_heads(void **state)
+{
+    static const char line[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    const size_t length = sizeof(line) - 1;
+    struct do_http_head head;
+    uint64_t fed = 0;
+
+    (void)state;
+    do_http_head_init(&head);
+    for (; fed + length <= DO_HTTP_HEADS_LIMIT; fed += length)
+        assert_ok(add_lines(&head, line));
+    assert_hr(DO_HR_NET_INVALID_SERVER_RESPONSE, add_lines(&head, line));
+    do_http_head_finish(&head);
+}
+
+/* Broken: what a trailer says counts as if the head had said it. */
+static void test_http_head_trailers_are_not_read(void **state)
+{
+    static const char text[] = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    struct do_http_head head;
+
+    (void)state;
+    parse(&head, text);
+    assert_true(head.is_complete);
+    assert_ok(add_lines(&head, "Content-Length: 5\r\n"
+                               "Content-Length: x\r\n"
+                               "Content-Range: bytes 0-4/5\r\n"
+                               "Content-Encoding: gzip\r\n"
+                               "ETag: \"trailer\"\r\n\r\n"));
+    assert_false(head.has_content_length);
+    assert_false(head.has_content_range);
+    assert_false(head.is_coded);
+    assert_string_equal(head.etag, "");
+    assert_string_equal(do_buf_str(&head.text), text);
+    do_http_head_finish(&head);
+}
+
+/* Broken: an answer whose head was cut off is taken for an answer. */
+static void test_http_head_judge_cut_head_is_a_lost_connection(void **state)
+{
+    static const char *const texts[] = {"HTTP/1.1 200 OK\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n", "HTTP/1.1 404 Not Found\r\n",
+        "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n"};
+    const struct do_head_question question = {{0, NONE}, false, false, {"", "", NONE}, NONE};
+
+    (void)state;
+    for (size_t i = 0; i < DO_COUNT_OF(texts); i++)
+    {
+        struct do_head_answer answer;
+        struct do_http_head head;
+        HRESULT hr = S_OK;
+
+        parse(&head, texts[i]);
+        assert_int_equal(do_http_head_judge(&head, &question, &answer, &hr), DO_HEAD_REFUSE);
+        assert_hr(DO_HR_NET_CONNECTION_ABORTED, hr);
+        do_http_head_finish(&head);
+    }
+}
+
+/* Broken: of two fields that must be one the last counts, or a coding is overlooked. */
+static void test_http_head_two_fields_are_not_the_last(void **state)
+{
+    struct do_http_head head;
+
+    (void)state;
+    parse(&head, "Content-Range: bytes 0-4/5\r\nContent-Range: bytes 1-4/5\r\n");
+    assert_false(head.has_content_range);
+    do_http_head_finish(&head);
+    parse(&head, "Content-Encoding: gzip\r\nContent-Encoding: identity\r\n");
+    assert_true(head.is_coded);
+    do_http_head_finish(&head);
+    parse(&head, "Content-Type: multipart/byteranges; boundary=x\r\nContent-Type: text/html\r\n");
+    assert_true(head.is_multipart);
     do_http_head_finish(&head);
 }
 
@@ -578,6 +671,7 @@ static void check(const struct judged *rows, size_t count)
         HRESULT hr = E_UNEXPECTED;
 
         parse(&head, rows[i].text);
+        assert_ok(do_http_head_add_line(&head, "\r\n", 2));
         verdict = do_http_head_judge(&head, &rows[i].question, &answer, &hr);
         if (verdict != rows[i].verdict)
             print_error("row %u: %s\n", (unsigned int)i, rows[i].text);
@@ -679,6 +773,24 @@ static void test_http_head_judge_206_must_be_exact(void **state)
         {PARTIAL "Content-Range: bytes 100-199/1001\r\n", EXPECTING(100, 200, true),
             REFUSED(DO_E_INSUFFICIENT_RANGE_SUPPORT)},
     };
+
+    (void)state;
+    check(rows, DO_COUNT_OF(rows));
+}
+
+/* Broken: the log-in page of a network is taken for the file, and what was received is lost. */
+static void test_http_head_judge_page_of_somebody_else_is_no_change(void **state)
+{
+#define PAGE "HTTP/1.1 200 OK\r\nContent-Length: 99\r\nContent-Type: text/html; charset=utf-8\r\n"
+    static const struct judged rows[] = {
+        {PAGE, RESUMED(500, 1000, "\"a\"", "", 1000), REFUSED(DO_HR_NET_INVALID_SERVER_RESPONSE)},
+        {PAGE, RESUMED(500, 1000, "", "then", 1000), REFUSED(DO_HR_NET_INVALID_SERVER_RESPONSE)},
+        /* It may be the object's new version: it has a validator, or the old one had none. */
+        {PAGE "ETag: \"b\"\r\n", RESUMED(500, 1000, "\"a\"", "", 1000), CHANGED},
+        {PAGE "Last-Modified: now\r\n", RESUMED(500, 1000, "\"a\"", "", 1000), CHANGED},
+        {PAGE, RESUMED(500, 1000, "", "", 1000), CHANGED},
+    };
+#undef PAGE
 
     (void)state;
     check(rows, DO_COUNT_OF(rows));
@@ -794,17 +906,22 @@ int main(void)
         cmocka_unit_test(test_http_head_long_validators_are_dropped),
         cmocka_unit_test(test_http_head_validators_with_control_characters_are_dropped),
         cmocka_unit_test(test_http_head_if_range_takes_strong_tag_or_date),
-        cmocka_unit_test(test_http_head_retry_after_takes_seconds_only),
+        cmocka_unit_test(test_http_head_retry_after_takes_seconds_and_dates),
         cmocka_unit_test(test_http_head_status_line_begins_anew),
         cmocka_unit_test(test_http_head_limit_is_256_kib),
+        cmocka_unit_test(test_http_head_limit_of_all_heads),
+        cmocka_unit_test(test_http_head_trailers_are_not_read),
+        cmocka_unit_test(test_http_head_two_fields_are_not_the_last),
         cmocka_unit_test(test_http_head_out_of_memory_is_reported),
         cmocka_unit_test(test_http_head_dates_become_filetimes),
         cmocka_unit_test(test_http_head_other_dates_are_zero),
         cmocka_unit_test(test_http_head_judge_200_is_whole_object),
         cmocka_unit_test(test_http_head_judge_206_must_be_exact),
+        cmocka_unit_test(test_http_head_judge_page_of_somebody_else_is_no_change),
         cmocka_unit_test(test_http_head_judge_changed_object_begins_anew),
         cmocka_unit_test(test_http_head_judge_other_status_is_refused),
         cmocka_unit_test(test_http_head_judge_coded_body_is_refused),
+        cmocka_unit_test(test_http_head_judge_cut_head_is_a_lost_connection),
     };
 
     return TEST_RUN(http_head);

@@ -235,6 +235,7 @@ static void test_plat_clocks_are_plausible(void **state)
     }
     assert_true(do_clock_filetime() > FILETIME_2020);
     assert_true(do_clock_filetime() < FILETIME_2100);
+    assert_in_range(do_clock_local_hour(), 0, 23);
 }
 
 /* Broken: ids of jobs and names of temporary files repeat. */

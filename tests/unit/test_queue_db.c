@@ -176,6 +176,22 @@ static int64_t insert_file(struct do_queue_db *db, unsigned char number, const c
     return row_id;
 }
 
+static void set_file(struct do_queue_db *db, int64_t row_id, const char *local_path,
+    const char *temp_path, bool transferred, bool saved)
+{
+    struct do_file_record file;
+
+    do_file_record_init(&file);
+    file.row_id = row_id;
+    file.transferred = transferred;
+    file.saved = saved;
+    assert_ok(do_str_assign(&file.url, "http://host/"));
+    assert_ok(do_str_assign(&file.local_path, local_path));
+    assert_ok(do_str_assign(&file.temp_path, temp_path));
+    assert_ok(do_queue_db_update_file(db, &file));
+    do_file_record_finish(&file);
+}
+
 static HRESULT record_received(
     struct do_queue_db *db, int64_t row_id, const char *temp_path, uint64_t end)
 {
@@ -184,7 +200,8 @@ static HRESULT record_received(
 
     do_range_set_init(&set);
     if (SUCCEEDED(hr = do_range_set_add(&set, 0, end)))
-        hr = do_queue_db_record_received(db, row_id, temp_path, &set, false);
+        hr = do_queue_db_record_received(
+            db, &(struct do_queue_received){row_id, temp_path, &set, false, 0}, 1);
     do_range_set_finish(&set);
     return hr;
 }
@@ -243,6 +260,7 @@ static void fill_job(struct do_job_record *job, uint32_t base)
     job->error_context = 7;
     job->error_file = 1;
     job->error_count = base + 3;
+    job->intent = DO_INTENT_COMPLETE;
     job->owner = dead;
 }
 
@@ -266,6 +284,7 @@ static void assert_job_equal(const struct do_job_record *a, const struct do_job_
     assert_int_equal(a->error_context, b->error_context);
     assert_int_equal(a->error_file, b->error_file);
     assert_int_equal(a->error_count, b->error_count);
+    assert_int_equal(a->intent, b->intent);
 }
 
 static void fill_file(struct do_file_record *file)
@@ -318,6 +337,7 @@ static void assert_file_equal(const struct do_file_record *a, const struct do_fi
             a->received.ranges, b->received.ranges, a->received.count * sizeof(*a->ranges));
     assert_int_equal(a->transferred, b->transferred);
     assert_int_equal(a->saved, b->saved);
+    assert_true(a->temp_time == b->temp_time);
     assert_values_equal(&a->values, &b->values);
 }
 
@@ -727,6 +747,51 @@ static void test_queue_db_record_with_other_temp_path_does_nothing(void **state)
     assert_int_equal(seen.received_sizes[0], 50);
 }
 
+struct times
+{
+    size_t count;
+    uint64_t time;
+};
+
+static HRESULT note_time(void *ctx, const struct do_job_record *job,
+    const struct do_file_record *files, size_t file_count)
+{
+    struct times *times = ctx;
+
+    (void)job;
+    times->count += file_count;
+    times->time = files[0].temp_time;
+    return S_OK;
+}
+
+static uint64_t stored_time(struct do_queue_db *db)
+{
+    struct times times = {0, 0};
+
+    assert_ok(do_queue_db_adopt(db, dead, note_time, &times));
+    assert_int_equal(times.count, 1);
+    return times.time;
+}
+
+/* Broken: a file that was changed is not noticed, or one that was not is thrown away. */
+static void test_queue_db_file_time_goes_with_the_temporary_file(void **state)
+{
+    struct fixture *fixture = *state;
+    struct do_range_set set;
+    struct do_queue_received item = {0, "C:\\file.tmp", &set, false, 0x01D9000000000005U};
+
+    do_range_set_init(&set);
+    insert_job(fixture->db, 1, dead);
+    item.row_id = insert_file(fixture->db, 1, "http://host/");
+    assert_true(stored_time(fixture->db) == 0);
+    assert_ok(do_queue_db_record_received(fixture->db, &item, 1));
+    set_file(fixture->db, item.row_id, "C:\\file", "C:\\file.tmp", false, false);
+    reopen(fixture);
+    assert_true(stored_time(fixture->db) == item.temp_time);
+    set_file(fixture->db, item.row_id, "C:\\file", "C:\\new.tmp", false, false);
+    assert_true(stored_time(fixture->db) == 0);
+}
+
 /* Broken: two jobs with one id, of which no one knows which is meant. */
 static void test_queue_db_second_job_with_same_id_fails(void **state)
 {
@@ -826,6 +891,8 @@ static void test_queue_db_wrong_types_are_skipped(void **state)
         "UPDATE jobs SET id = 'sixteen letters!'",
         "UPDATE jobs SET owner_id = 'me'",
         "UPDATE jobs SET kind = 'new'",
+        "UPDATE jobs SET intent = 'complete'",
+        "UPDATE jobs SET intent = 2",
         "UPDATE job_values SET id = 'one'",
         "UPDATE job_values SET id = NULL",
         "UPDATE job_values SET value = NULL",
@@ -849,7 +916,7 @@ static void test_queue_db_wrong_types_are_skipped(void **state)
         tamper(fixture, "DELETE FROM jobs; DELETE FROM job_values");
         tamper(fixture,
             "INSERT INTO jobs VALUES (1, zeroblob(16), 0, 0, 'n', 'd', 0, 0, 0, 0, 0, 0, 0, 0, 0, "
-            "0, 0, 4294967295, 0, 1); INSERT INTO job_values VALUES (1, 1, 1)");
+            "0, 0, 4294967295, 0, 1, 0, 0, 0); INSERT INTO job_values VALUES (1, 1, 1)");
         seen = adopt(fixture->db, dead);
         assert_int_equal(seen.job_count, 1);
         tamper(fixture, changes[i]);
@@ -899,7 +966,7 @@ static void test_queue_db_newer_file_is_refused(void **state)
 
     do_queue_db_close(fixture->db);
     fixture->db = NULL;
-    tamper(fixture, "PRAGMA user_version = 3");
+    tamper(fixture, "PRAGMA user_version = 4");
     assert_refused(fixture);
 }
 
@@ -936,10 +1003,24 @@ static void make_version_1(const struct fixture *fixture)
                     "NULL, 3, -1, NULL, NULL, 1, 1)");
 }
 
-/* Broken: an update of ours loses the queue, or a download that was half done begins anew. */
-static void test_queue_db_version_1_keeps_everything(void **state)
+/* The same as the second version left it. */
+static void make_version_2(const struct fixture *fixture)
 {
-    struct fixture *fixture = *state;
+    make_version_1(fixture);
+    tamper(fixture, "ALTER TABLE jobs ADD COLUMN kind INTEGER NOT NULL DEFAULT 0;"
+                    "CREATE TABLE job_values (job INTEGER NOT NULL REFERENCES jobs (row_id) "
+                    "ON DELETE CASCADE, id INTEGER NOT NULL, value ANY NOT NULL, "
+                    "PRIMARY KEY (job, id)) STRICT, WITHOUT ROWID;"
+                    "CREATE TABLE file_values (file INTEGER NOT NULL REFERENCES files (row_id) "
+                    "ON DELETE CASCADE, id INTEGER NOT NULL, value ANY NOT NULL, "
+                    "PRIMARY KEY (file, id)) STRICT, WITHOUT ROWID;"
+                    "INSERT INTO job_values VALUES (5, 3, 'kept');"
+                    "PRAGMA user_version = 2");
+}
+
+static void check_older_version(
+    struct fixture *fixture, void (*make)(const struct fixture *), const char *text)
+{
     struct do_range range = {10, 20};
     struct do_setting setting = {1, do_value_of_number(2)};
     struct do_file_record files[2];
@@ -947,8 +1028,10 @@ static void test_queue_db_version_1_keeps_everything(void **state)
 
     do_queue_db_close(fixture->db);
     fixture->db = NULL;
-    make_version_1(fixture);
+    make(fixture);
     do_job_record_init(&job);
+    if (text)
+        set_value(&job.values, 3, do_value_of_text(text));
     job.id = guid_of(1);
     assert_ok(do_str_assign(&job.display_name, "name"));
     assert_ok(do_str_assign(&job.description, "text"));
@@ -987,7 +1070,7 @@ static void test_queue_db_version_1_keeps_everything(void **state)
 
     assert_ok(do_queue_db_open(fixture->path, &fixture->db));
     assert_stored(fixture->db, &job, files, 2);
-    assert_int_equal(query(fixture, "PRAGMA user_version"), 2);
+    assert_int_equal(query(fixture, "PRAGMA user_version"), 3);
     assert_ok(do_queue_db_set_job_values(fixture->db, &job.id, &setting, 1));
     assert_ok(do_queue_db_set_file_values(fixture->db, 9, &setting, 1));
     set_value(&job.values, 1, setting.value);
@@ -998,6 +1081,18 @@ static void test_queue_db_version_1_keeps_everything(void **state)
     do_job_record_finish(&job);
     do_file_record_finish(&files[0]);
     do_file_record_finish(&files[1]);
+}
+
+/* Broken: an update of ours loses the queue, or a download that was half done begins anew. */
+static void test_queue_db_version_1_keeps_everything(void **state)
+{
+    check_older_version(*state, make_version_1, NULL);
+}
+
+/* Broken: the same from the version that knew properties. */
+static void test_queue_db_version_2_keeps_everything(void **state)
+{
+    check_older_version(*state, make_version_2, "kept");
 }
 
 /* Broken: a process of the older version that still runs cannot add jobs, or they are lost. */
@@ -1032,8 +1127,10 @@ static void test_queue_db_version_1_still_open_elsewhere_goes_on(void **state)
 static void test_queue_db_version_1_that_cannot_be_migrated_is_refused(void **state)
 {
     static const char *const changes[] = {
-        /* The last of what the migration makes. */
+        /* The last of what each migration makes. */
         "CREATE TABLE file_values (x)",
+        "ALTER TABLE files ADD COLUMN temp_time TEXT",
+        "CREATE TABLE trash (x)",
         "DROP TABLE jobs",
         "ALTER TABLE jobs ADD COLUMN kind TEXT",
     };
@@ -1086,6 +1183,13 @@ static void test_queue_db_corrupt_file_is_refused(void **state)
     fixture->db = NULL;
     length = read_file(fixture->path, data, sizeof(data));
     assert_in_range(length, 4096, sizeof(data));
+
+    /* The number of the schema's format, in the header: this one is of no SQLite that there is. */
+    data[47] = 0x24;
+    test_write_file(fixture->path, data, length);
+    assert_refused(fixture);
+    data[47] = 4;
+    warnings = 0;
 
     /* The schema's page past its header. */
     memset(data + 100, 0xA5, 3996);
@@ -1302,6 +1406,261 @@ static void test_queue_db_version_1_opened_by_many_at_once_works(void **state)
     }
 }
 
+/* Files that no row names any more */
+
+struct swept
+{
+    struct do_queue_db *db;
+    char paths[300]; /* "path<target>", one after the other */
+    bool gone;
+};
+
+static bool sweep(void *ctx, const char *path, const char *target)
+{
+    struct swept *swept = ctx;
+    size_t length = strlen(swept->paths);
+    const struct do_guid nobody = {{9}};
+
+    (void)snprintf(swept->paths + length, sizeof(swept->paths) - length, "%s<%s>", path,
+        target ? target : "-");
+    /* Any verb may be called. */
+    return SUCCEEDED(do_queue_db_remove_job(swept->db, &nobody)) && swept->gone;
+}
+
+static void assert_swept(struct fixture *fixture, bool gone, const char *expected)
+{
+    struct swept swept = {fixture->db, "", gone};
+
+    assert_ok(do_queue_db_empty_trash(fixture->db, sweep, &swept));
+    assert_string_equal(swept.paths, expected);
+}
+
+/* Broken: a cancelled job's files stay on disk for ever after a crash, or saved ones go. */
+static void test_queue_db_removed_job_leaves_its_files_to_be_deleted(void **state)
+{
+    struct fixture *fixture = *state;
+    struct do_guid id = guid_of(1);
+    const struct do_setting other = {DO_STORED_OTHER_PATH, do_value_of_text("C:\\plain.tmp")};
+    int64_t row_id;
+
+    insert_job(fixture->db, 1, dead);
+    row_id = insert_file(fixture->db, 1, "http://host/1");
+    assert_ok(do_queue_db_set_file_values(fixture->db, row_id, &other, 1));
+    set_file(
+        fixture->db, insert_file(fixture->db, 1, "http://host/2"), NULL, "C:\\s.tmp", false, false);
+    set_file(fixture->db, insert_file(fixture->db, 1, "http://host/3"), "C:\\saved",
+        "C:\\saved.tmp", true, true);
+    /* Named before, and by the first row still. */
+    assert_true(do_queue_db_has_trash(fixture->db));
+    assert_swept(fixture, false, "");
+    assert_ok(do_queue_db_remove_job(fixture->db, &id));
+    assert_swept(fixture, false, "C:\\file.tmp<C:\\file>C:\\plain.tmp<C:\\file>C:\\s.tmp<->");
+    reopen(fixture);
+    assert_swept(fixture, true, "C:\\file.tmp<C:\\file>C:\\plain.tmp<C:\\file>C:\\s.tmp<->");
+    assert_swept(fixture, true, "");
+    assert_false(do_queue_db_has_trash(fixture->db));
+}
+
+/* Broken: a download that begins anew leaves its old file behind, or what is in use is deleted. */
+static void test_queue_db_another_temporary_file_leaves_the_old_one(void **state)
+{
+    struct fixture *fixture = *state;
+    int64_t row_id;
+
+    insert_job(fixture->db, 1, dead);
+    row_id = insert_file(fixture->db, 1, "http://host/1");
+    set_file(fixture->db, row_id, "C:\\file", "C:\\file.tmp", false, false);
+    assert_swept(fixture, false, "");
+    set_file(fixture->db, row_id, "C:\\file", "C:\\new.tmp", false, false);
+    assert_swept(fixture, false, "C:\\file.tmp<C:\\file>");
+    /* The same name again. */
+    set_file(fixture->db, row_id, "C:\\file", "C:\\file.tmp", false, false);
+    assert_swept(fixture, true, "C:\\new.tmp<C:\\file>");
+    assert_swept(fixture, true, "");
+}
+
+/* Broken: what Complete has renamed counts as a file to be deleted. */
+static void test_queue_db_completed_job_leaves_only_what_was_not_saved(void **state)
+{
+    struct fixture *fixture = *state;
+    struct do_job_record job;
+
+    insert_job(fixture->db, 1, dead);
+    set_file(fixture->db, insert_file(fixture->db, 1, "http://host/1"), "C:\\1", "C:\\1.tmp", true,
+        false);
+    set_file(fixture->db, insert_file(fixture->db, 1, "http://host/2"), "C:\\2", "C:\\2.tmp", false,
+        false);
+    set_file(
+        fixture->db, insert_file(fixture->db, 1, "http://host/3"), NULL, "C:\\3.tmp", true, false);
+    do_job_record_init(&job);
+    job.id = guid_of(1);
+    job.intent = DO_INTENT_COMPLETE;
+    assert_ok(do_queue_db_update_job(fixture->db, &job));
+    /* The three were all named C:\\file.tmp first. */
+    assert_swept(fixture, true, "C:\\file.tmp<C:\\file>");
+    assert_ok(do_queue_db_remove_job(fixture->db, &job.id));
+    assert_swept(fixture, true, "C:\\2.tmp<C:\\2>C:\\3.tmp<->");
+    do_job_record_finish(&job);
+}
+
+/* Other processes */
+
+/* Broken: a job that another process runs cannot be seen, or one of ours is taken for foreign. */
+static void test_queue_db_foreign_jobs_are_those_of_living_processes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct do_process self = do_process_self();
+    struct do_guid id = guid_of(2);
+    struct do_guid nobody = guid_of(9);
+    struct seen seen;
+
+    insert_job(fixture->db, 1, dead);
+    insert_job(fixture->db, 2, self);
+    (void)insert_file(fixture->db, 2, "http://host/2");
+    memset(&seen, 0, sizeof(seen));
+    assert_ok(do_queue_db_list_foreign(fixture->db, self, see, &seen));
+    assert_int_equal(seen.job_count, 0);
+    assert_ok(do_queue_db_list_foreign(fixture->db, dead, see, &seen));
+    assert_int_equal(seen.job_count, 1);
+    assert_true(do_guid_equal(&seen.jobs[0].id, &id));
+    assert_int_equal(seen.jobs[0].owner.id, self.id);
+    assert_string_equal(seen.urls[0], "http://host/2");
+    /* And it is still self's. */
+    assert_int_equal(adopt(fixture->db, dead).job_count, 1);
+
+    memset(&seen, 0, sizeof(seen));
+    assert_ok(do_queue_db_read_job(fixture->db, &id, see, &seen));
+    assert_int_equal(seen.job_count, 1);
+    assert_int_equal(seen.file_counts[0], 1);
+    assert_hr(DO_E_JOB_NOT_FOUND, do_queue_db_read_job(fixture->db, &nobody, see, &seen));
+}
+
+struct wanted
+{
+    size_t count;
+    struct do_guid id;
+    struct do_process by;
+};
+
+static HRESULT note_wanted(void *ctx, const struct do_guid *id, struct do_process by)
+{
+    struct wanted *wanted = ctx;
+
+    wanted->count++;
+    wanted->id = *id;
+    wanted->by = by;
+    return S_OK;
+}
+
+/* Broken: a job goes to a process that has given up, or a refusal takes another's wish away. */
+static void test_queue_db_wish_is_taken_back(void **state)
+{
+    struct fixture *fixture = *state;
+    struct do_process self = do_process_self();
+    struct do_guid id = guid_of(1);
+    struct do_guid nobody = guid_of(9);
+    struct do_process owner;
+    struct do_process wanted_by;
+
+    insert_job(fixture->db, 1, dead);
+    assert_hr(DO_E_JOB_NOT_FOUND, do_queue_db_get_owner(fixture->db, &nobody, &owner, &wanted_by));
+    assert_ok(do_queue_db_want_job(fixture->db, &id, self));
+    assert_ok(do_queue_db_get_owner(fixture->db, &id, &owner, &wanted_by));
+    assert_memory_equal(&owner, &dead, sizeof(owner));
+    assert_memory_equal(&wanted_by, &self, sizeof(self));
+    assert_hr(DO_E_JOB_NOT_FOUND, do_queue_db_unwant_job(fixture->db, &id, dead_too));
+    assert_ok(do_queue_db_unwant_job(fixture->db, &id, self));
+    assert_hr(DO_E_JOB_NOT_FOUND, do_queue_db_hand_over(fixture->db, &id, dead, self));
+    assert_ok(do_queue_db_get_owner(fixture->db, &id, &owner, &wanted_by));
+    assert_memory_equal(&owner, &dead, sizeof(owner));
+    assert_int_equal(wanted_by.id, 0);
+}
+
+/* Broken: the jobs of a dead process are overlooked, or ours are taken for its. */
+static void test_queue_db_orphans_are_counted_and_adopted(void **state)
+{
+    struct fixture *fixture = *state;
+    struct do_process self = do_process_self();
+    struct do_queue_db *other;
+    struct seen seen;
+    uint64_t version;
+    uint64_t later;
+    uint64_t count;
+
+    insert_job(fixture->db, 1, dead);
+    insert_job(fixture->db, 2, self);
+    insert_job(fixture->db, 3, dead_too);
+    assert_ok(do_queue_db_count_orphans(fixture->db, self, &count));
+    assert_int_equal(count, 2);
+    assert_ok(do_queue_db_count_orphans(fixture->db, dead, &count));
+    assert_int_equal(count, 1);
+    /* Who looks sees what another handle does, and not what it does itself. */
+    assert_ok(do_queue_db_open(fixture->path, &other));
+    assert_ok(do_queue_db_get_version(other, &version));
+    assert_ok(do_queue_db_get_version(other, &later));
+    assert_int_equal(version, later);
+    memset(&seen, 0, sizeof(seen));
+    assert_ok(do_queue_db_adopt_orphans(fixture->db, self, see, &seen));
+    assert_int_equal(seen.job_count, 2);
+    assert_ok(do_queue_db_count_orphans(fixture->db, self, &count));
+    assert_int_equal(count, 0);
+    assert_ok(do_queue_db_get_version(other, &later));
+    assert_int_not_equal(version, later);
+    do_queue_db_close(other);
+}
+
+/* Broken: a process asks for a job and its owner does not see it, or gives away what is not its. */
+static void test_queue_db_wanted_job_is_handed_over(void **state)
+{
+    struct fixture *fixture = *state;
+    struct do_process self = do_process_self();
+    struct do_guid id = guid_of(1);
+    struct do_guid nobody = guid_of(9);
+    struct wanted wanted = {0};
+    struct seen seen;
+
+    insert_job(fixture->db, 1, dead);
+    insert_job(fixture->db, 2, dead);
+    assert_hr(DO_E_JOB_NOT_FOUND, do_queue_db_want_job(fixture->db, &nobody, self));
+    assert_ok(do_queue_db_want_job(fixture->db, &id, dead_too));
+    assert_ok(do_queue_db_wanted(fixture->db, dead, note_wanted, &wanted));
+    assert_int_equal(wanted.count, 0); /* who asked is gone */
+    assert_ok(do_queue_db_want_job(fixture->db, &id, self));
+    assert_ok(do_queue_db_wanted(fixture->db, self, note_wanted, &wanted));
+    assert_int_equal(wanted.count, 0);
+    assert_ok(do_queue_db_wanted(fixture->db, dead, note_wanted, &wanted));
+    assert_int_equal(wanted.count, 1);
+    assert_true(do_guid_equal(&wanted.id, &id));
+    assert_int_equal(wanted.by.id, self.id);
+
+    assert_hr(DO_E_JOB_NOT_FOUND, do_queue_db_hand_over(fixture->db, &id, dead_too, self));
+    assert_ok(do_queue_db_hand_over(fixture->db, &id, dead, self));
+    assert_hr(DO_E_JOB_NOT_FOUND, do_queue_db_hand_over(fixture->db, &id, dead, self));
+    assert_ok(do_queue_db_wanted(fixture->db, self, note_wanted, &wanted));
+    assert_int_equal(wanted.count, 1); /* it is no longer wanted */
+    memset(&seen, 0, sizeof(seen));
+    assert_ok(do_queue_db_list_foreign(fixture->db, dead, see, &seen));
+    assert_int_equal(seen.job_count, 1);
+    assert_true(do_guid_equal(&seen.jobs[0].id, &id));
+}
+
+/* Broken: what is noted rather than stored leaves the file, or the next change, unsafe. */
+static void test_queue_db_noted_file_is_there_after_reopening(void **state)
+{
+    struct fixture *fixture = *state;
+    struct do_file_record file;
+
+    insert_job(fixture->db, 1, dead);
+    fill_file(&file);
+    file.row_id = insert_file(fixture->db, 1, "http://host/1");
+    assert_ok(do_queue_db_note_file(fixture->db, &file));
+    reopen(fixture);
+    assert_string_equal(adopt(fixture->db, dead).urls[0], file.url);
+    file.row_id++;
+    assert_hr(DO_E_JOB_NOT_FOUND, do_queue_db_note_file(fixture->db, &file));
+    do_file_record_finish(&file);
+}
+
 struct shared_worker
 {
     struct do_queue_db *db;
@@ -1471,12 +1830,22 @@ int main(void)
         QUEUE_DB_TEST(test_queue_db_adopt_stops_when_function_fails),
         QUEUE_DB_TEST(test_queue_db_adopt_function_may_call_verbs),
         QUEUE_DB_TEST(test_queue_db_removed_job_takes_files_along),
+        QUEUE_DB_TEST(test_queue_db_removed_job_leaves_its_files_to_be_deleted),
+        QUEUE_DB_TEST(test_queue_db_another_temporary_file_leaves_the_old_one),
+        QUEUE_DB_TEST(test_queue_db_completed_job_leaves_only_what_was_not_saved),
+        QUEUE_DB_TEST(test_queue_db_foreign_jobs_are_those_of_living_processes),
+        QUEUE_DB_TEST(test_queue_db_wish_is_taken_back),
+        QUEUE_DB_TEST(test_queue_db_orphans_are_counted_and_adopted),
+        QUEUE_DB_TEST(test_queue_db_wanted_job_is_handed_over),
+        QUEUE_DB_TEST(test_queue_db_noted_file_is_there_after_reopening),
+        QUEUE_DB_TEST(test_queue_db_file_time_goes_with_the_temporary_file),
         QUEUE_DB_TEST(test_queue_db_record_with_other_temp_path_does_nothing),
         QUEUE_DB_TEST(test_queue_db_second_job_with_same_id_fails),
         QUEUE_DB_TEST(test_queue_db_broken_rows_are_skipped),
         QUEUE_DB_TEST(test_queue_db_wrong_types_are_skipped),
         QUEUE_DB_TEST(test_queue_db_newer_file_is_refused),
         QUEUE_DB_TEST(test_queue_db_version_1_keeps_everything),
+        QUEUE_DB_TEST(test_queue_db_version_2_keeps_everything),
         QUEUE_DB_TEST(test_queue_db_version_1_still_open_elsewhere_goes_on),
         QUEUE_DB_TEST(test_queue_db_version_1_that_cannot_be_migrated_is_refused),
         QUEUE_DB_TEST(test_queue_db_foreign_file_is_refused),

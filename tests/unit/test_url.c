@@ -70,7 +70,9 @@ static void test_url_control_character_is_refused(void **state)
         assert_refused(urls, 1);
     }
     {
-        static const char *const urls[] = {"http://h/a\x7F", "http://h/?\x7F"};
+        /* libcurl decodes the host, and lets this one pass. */
+        static const char *const urls[] = {
+            "http://h/a\x7F", "http://h/?\x7F", "http://h%7F/", "http://h%0A/"};
 
         assert_refused(urls, DO_COUNT_OF(urls));
     }
@@ -191,9 +193,30 @@ static void test_url_long_url_is_callers_business(void **state)
     assert_url(url, url);
 }
 
+/* Broken: a download from this machine stops when the network goes, or another one does not. */
+static void test_url_of_this_machine_is_local(void **state)
+{
+    (void)state;
+    assert_true(do_url_is_local("http://localhost/x"));
+    assert_true(do_url_is_local("https://LocalHost:8080"));
+    assert_true(do_url_is_local("http://a.localhost/"));
+    assert_true(do_url_is_local("http://127.0.0.1:5/"));
+    assert_true(do_url_is_local("http://127.200.3.4/"));
+    assert_true(do_url_is_local("http://[::1]/"));
+    assert_false(do_url_is_local("http://example.com/localhost"));
+    assert_false(do_url_is_local("http://notlocalhost/"));
+    assert_false(do_url_is_local("http://localhost.example.com/"));
+    assert_false(do_url_is_local("http://127.0.0.1.example.com/"));
+    assert_false(do_url_is_local("http://128.0.0.1/"));
+    assert_false(do_url_is_local("http://[::2]/"));
+    assert_false(do_url_is_local("http://localhost@example.com/"));
+    assert_false(do_url_is_local("ftp://localhost/"));
+}
+
 int main(void)
 {
     static const struct CMUnitTest url[] = {
+        cmocka_unit_test(test_url_of_this_machine_is_local),
         cmocka_unit_test(test_url_other_scheme_is_refused),
         cmocka_unit_test(test_url_control_character_is_refused),
         cmocka_unit_test(test_url_blank_is_encoded),
