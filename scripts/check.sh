@@ -72,10 +72,8 @@ for header in src/base/*.h src/plat/*.h src/store/*.h src/transfer/*.h src/job/*
 done
 rm -f /tmp/dosvc-header.$$
 
-# Each method in the IDL has a row in docs/com-surface.md.
-while read -r method; do
-    grep -qE "(^|[^A-Za-z])$method([^A-Za-z]|$)" docs/com-surface.md || complain "docs/com-surface.md: no $method"
-done < <(sed -n 's/^ *HRESULT \([A-Za-z0-9]*\)(.*/\1/p' idl/*.idl | sort -u)
+# Each method in the IDL has a row in docs/com-surface.md, and a test that calls it.
+python3 scripts/check_surface.py || bad=1
 
 # docs/properties.md says of each property what the table in src/job/job_props.c says.
 properties_of_code()
@@ -91,6 +89,13 @@ found=$(diff <(properties_of_code) \
     <(sed -nE 's/^\| ([0-9]+) \| [A-Za-z]+ \| ([A-Z0-9]+) \| (R|W|RW) \|.*/\1 \2 \3/p' docs/properties.md))
 [ -z "$found" ] || complain "docs/properties.md and src/job/job_props.c differ: $found"
 [ "$(properties_of_code | wc -l)" = 30 ] || complain "src/job/job_props.c: there are not 30 properties"
+
+# docs/policies.md has a row for each value in the table of src/store/policy.c.
+policies=$(sed -n '/^static const struct policy_row rows/,/^};/p' src/store/policy.c | grep -oE '"[A-Za-z_]+"' | tr -d '"' | sort -u)
+[ "$(echo "$policies" | wc -l)" -ge 25 ] || complain "src/store/policy.c: the table of policies is not found"
+for name in $policies; do
+    grep -qE "^\|.*(^|[^A-Za-z_])$name([^A-Za-z_]|\$)" docs/policies.md || complain "docs/policies.md: no row for $name"
+done
 
 # Every define of an error is in the list that gives it a text.
 for name in $(sed -n 's/^#define \(DO_E_[A-Z0-9_]*\) .*/\1/p' include/DeliveryOptimizationErrors.h); do

@@ -19,7 +19,8 @@ packages=(
     # to fetch sources and build them (tcl: SQLite's single-file form)
     dpkg-dev tcl python3 git
     # test servers, benchmarks
-    nginx-light aria2 curl time
+    nginx-light apache2 lighttpd lighttpd-mod-openssl lighttpd-mod-deflate squid
+    aria2 curl time
 )
 sources=(curl sqlite3 cjson cmocka)
 
@@ -67,6 +68,7 @@ missing_packages()
 install_packages()
 {
     local -a missing
+    local service
     mapfile -t missing < <(missing_packages)
     if ((${#missing[@]} == 0)); then return; fi
     if ((EUID != 0)); then
@@ -75,7 +77,7 @@ install_packages()
         exit 1
     fi
 
-    # Tests start nginx themselves: while packages are installed, no service may start.
+    # Tests start their servers themselves: while packages are installed, no service may start.
     if [[ ! -e $policy ]]; then
         own_policy=1
         printf '#!/bin/sh\nexit 101\n' >"$policy"
@@ -88,10 +90,12 @@ install_packages()
         rm -f "$policy"
         own_policy=
     fi
-    # ... nor at the next boot, unless nginx was here before.
-    if [[ " ${missing[*]} " == *" nginx-light "* && -d /run/systemd/system ]]; then
-        systemctl --quiet disable nginx.service >/dev/null 2>&1 || true
-    fi
+    # ... nor at the next boot, unless a server was here before.
+    for service in nginx-light apache2 lighttpd squid; do
+        if [[ " ${missing[*]} " == *" $service "* && -d /run/systemd/system ]]; then
+            systemctl --quiet disable "${service%-light}.service" >/dev/null 2>&1 || true
+        fi
+    done
 }
 
 # A folder src/<package>-<version> exists only when complete: it is renamed into place.
