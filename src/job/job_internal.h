@@ -117,7 +117,7 @@ struct do_engine
 
     /* On the loop. */
     struct do_list jobs;
-    struct do_list mirrors;    /* jobs of other processes (foreign.c) */
+    struct do_list mirrors; /* jobs of other processes (foreign.c) */
     struct do_list by_id[DO_JOB_BUCKETS];
     struct do_list take_overs; /* calls that wait for one of them */
     struct do_timer look_timer;
@@ -152,8 +152,7 @@ void do_engine_schedule_on_loop(struct do_engine *engine);
 bool do_engine_retain_if_alive(struct do_engine *engine);
 
 /** The job, or mirror, with this id; NULL. */
-struct do_job *do_engine_find_job_on_loop(
-    const struct do_engine *engine, const struct do_guid *id);
+struct do_job *do_engine_find_job_on_loop(const struct do_engine *engine, const struct do_guid *id);
 
 /** It is found from now on, until do_list_remove(&job->by_id). Once more is harmless. */
 void do_engine_enter_job_on_loop(struct do_engine *engine, struct do_job *job);

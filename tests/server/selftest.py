@@ -382,6 +382,25 @@ def delays():
 
 
 @test
+def delay_after():
+    start = time.monotonic()
+    ask("/delay_after?delay=300&delay_after=2")
+    first = time.monotonic() - start
+    ask("/delay_after?delay=300&delay_after=2")
+    assert first < 0.3 <= time.monotonic() - start - first
+
+
+@test
+def at():
+    replies = [ask("/at?size=100&at=2-3:seed~5;3:status~404") for _ in range(4)]
+    equal([r.status for r in replies], [200, 200, 404, 200])
+    equal(replies[1].body, content(5, 0, 100))
+    equal(replies[3].body, content(1, 0, 100))
+    equal(ask("/at2?at=1:nothing~1").status, 400)
+    equal(ask("/at3?at=rubbish").status, 400)
+
+
+@test
 def rate():
     start = time.monotonic()
     reply = ask("/rate?size=50k&rate=100k")
