@@ -19,8 +19,24 @@ static bool has_control(const char *text)
     return false;
 }
 
+/*
+ * libcurl decodes "%35" in a host but looks before that whether it is a number that stands for an
+ * address: what it has understood is read once more, so that one host has one form.
+ */
+static CURLUcode settle_host(CURLU *handle)
+{
+    char *text = NULL;
+    CURLUcode code = curl_url_get(handle, CURLUPART_URL, &text, 0);
+
+    if (code == CURLUE_OK)
+        code = curl_url_set(handle, CURLUPART_URL, text, CURLU_URLENCODE);
+    curl_free(text);
+    return code;
+}
+
 HRESULT do_url_parse(const char *url, CURLU **parsed)
 {
+    const char *authority;
     CURLU *handle;
     CURLUcode code;
     char *host = NULL;
@@ -30,13 +46,16 @@ HRESULT do_url_parse(const char *url, CURLU **parsed)
     if (!do_str_starts_nocase(url, "http://") && !do_str_starts_nocase(url, "https://"))
         return hr;
     /* An empty host is no host; libcurl would take the next part for it. RFC 9110 4.2.1 */
-    if (strchr("/?#", strstr(url, "://")[3]))
+    authority = strstr(url, "://") + 3;
+    if (strchr("/?#", authority[0]))
         return hr;
     if (has_control(url))
         return hr;
     if (!(handle = curl_url()))
         return E_OUTOFMEMORY;
     code = curl_url_set(handle, CURLUPART_URL, url, CURLU_URLENCODE);
+    if (code == CURLUE_OK && memchr(authority, '%', strcspn(authority, "/?#")))
+        code = settle_host(handle);
     if (code == CURLUE_OK)
         code = curl_url_get(handle, CURLUPART_HOST, &host, 0);
     if (code == CURLUE_OUT_OF_MEMORY)
