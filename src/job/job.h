@@ -203,7 +203,10 @@ HRESULT do_job_file_get_url(struct do_job_file *file, char **url);
 HRESULT do_job_file_get_content_id(struct do_job_file *file, char **content_id);
 /** "" for a file without one. */
 HRESULT do_job_file_get_local_path(struct do_job_file *file, char **path);
-/** "" before the first byte and after Complete. */
+/**
+ * "" before the first byte and after Complete. Of a transferred file it may be opened at once, with
+ * any sharing. Waits for the disk then; not on the loop.
+ */
 HRESULT do_job_file_get_temp_path(struct do_job_file *file, char **path);
 /** NULL and 0 for a whole file. */
 HRESULT do_job_file_get_ranges(

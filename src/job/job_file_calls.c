@@ -145,6 +145,9 @@ HRESULT do_job_file_get_temp_path(struct do_job_file *file, char **path)
     struct file_read read = {.text = NULL};
 
     on_loop(file, read_temp_path_on_loop, &read);
+    /* Who asks when every byte is here wants to open it: our own handle is closed by then. */
+    if (do_progress_snapshot(&file->progress).transferred)
+        do_recorder_drain(file->job->engine->env.recorder, file->record.row_id);
     *path = read.text;
     return read.hr;
 }

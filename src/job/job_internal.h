@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What job.c, job_run.c and engine.c share: the structs, grouped by who may touch them.
+ * What the rooms of jobs and of the engine share: the structs, grouped by who may touch them.
  */
 #ifndef DO_JOB_JOB_INTERNAL_H
 #define DO_JOB_JOB_INTERNAL_H
@@ -151,11 +151,18 @@ void do_engine_schedule_on_loop(struct do_engine *engine);
  */
 bool do_engine_retain_if_alive(struct do_engine *engine);
 
+/* engine_jobs.c */
+
 /** The job, or mirror, with this id; NULL. */
 struct do_job *do_engine_find_job_on_loop(const struct do_engine *engine, const struct do_guid *id);
 
 /** It is found from now on, until do_list_remove(&job->by_id). Once more is harmless. */
 void do_engine_enter_job_on_loop(struct do_engine *engine, struct do_job *job);
+
+/* retention.c */
+
+/** A timer's function whose ctx is the engine: cancels what is too old, now and every hour. */
+void do_engine_cancel_old_jobs_on_loop(void *ctx);
 
 /* restore.c */
 
@@ -407,9 +414,6 @@ void do_job_count_on_loop(struct do_job *job);
 /** Stores the row; a failure is logged, the job goes on. */
 void do_job_store_on_loop(struct do_job *job);
 
-/** A client wants the job to try now: what others have seen of its server does not count. */
-void do_job_forget_host_on_loop(struct do_job *job);
-
 /** Begins or goes on to transfer: called by the scheduler. */
 void do_job_run_on_loop(struct do_job *job);
 
@@ -422,8 +426,45 @@ void do_job_change_network_on_loop(struct do_job *job);
 /** Ends all activity of the job: timers, transfer attempt. The transfer object stays. */
 void do_job_halt_on_loop(struct do_job *job);
 
+/* job_transfer.c */
+
+/* How often a job that must stop looks whether the writer is through with its file. */
+#define DO_JOB_DRAIN_LOOK_MS 20U
+
+/** The file to be transferred next, borrowed; NULL when all are. */
+struct do_job_file *do_job_next_file(const struct do_job *job);
+
+/** The clock of the file whose transfer runs, if there is one. */
+void do_job_set_active_on_loop(struct do_job *job, bool active);
+
+/**
+ * A transfer into a stream that was stopped has writes that never begin: another one goes on where
+ * the stream ended. False: a write is still inside the stream, it is looked at again soon.
+ */
+bool do_job_renew_stream_on_loop(struct do_job *job, HRESULT *hr);
+
+/** Tells a new transfer what is to be done with the file in the end, and who writes it. */
+HRESULT do_job_prepare_transfer_on_loop(struct do_job *job);
+
 /** Lets go of the transfer object, after a halt. keep: see do_transfer_release_on_loop. */
 void do_job_drop_transfer_on_loop(struct do_job *job, bool keep);
+
+/** A client wants the job to try now: what others have seen of its server does not count. */
+void do_job_forget_host_on_loop(struct do_job *job);
+
+/* job_failure.c */
+
+/** Where a client is told that a failure happened. */
+enum do_error_context do_job_context_of_error(HRESULT hr);
+
+/** Whether it is what a network that is gone does to an exchange. */
+bool do_job_is_network_trouble(HRESULT hr);
+
+/**
+ * Milliseconds until the next attempt, which is counted: soon for the first failures, which the
+ * client does not even see.
+ */
+uint32_t do_job_retry_delay_ms_on_loop(struct do_job *job);
 
 /* download.c */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A job on the loop: which file is transferred, what a failure means, when to try again, when to
- * give up. Files are transferred one after the other in the order added. Loop thread only.
+ * A job on the loop: its state, when a file is transferred, what follows a failure, when to give
+ * up. Files are transferred one after the other in the order added. Loop thread only.
  */
 #include "job/job_internal.h"
 
@@ -14,9 +14,6 @@
 
 /* How long connections may be silent after a change of the network. */
 #define NETWORK_SILENCE_MS 4000U
-
-/* How often a job that must end looks whether the writer is through with its file. */
-#define DRAIN_LOOK_MS 20U
 
 void do_job_store_on_loop(struct do_job *job)
 {
@@ -190,24 +187,6 @@ void do_job_reset_progress_clock_on_loop(struct do_job *job)
     do_backoff_reset(&job->backoff);
 }
 
-/* The clock of the file whose transfer runs. */
-static void set_active(struct do_job *job, bool active)
-{
-    struct do_job_file *file = job->current;
-
-    if (!file)
-        return;
-    do_mutex_lock(&job->lock);
-    if (active && !file->active_since_ms)
-        file->active_since_ms = do_clock_ms();
-    else if (!active && file->active_since_ms)
-    {
-        file->active_ms += do_clock_ms() - file->active_since_ms;
-        file->active_since_ms = 0;
-    }
-    do_mutex_unlock(&job->lock);
-}
-
 void do_job_halt_on_loop(struct do_job *job)
 {
     do_timer_cancel_on_loop(&job->retry_timer);
@@ -217,35 +196,9 @@ void do_job_halt_on_loop(struct do_job *job)
     do_timer_cancel_on_loop(&job->network_timer);
     job->retry_is_due = false;
     count_job(job);
-    set_active(job, false);
+    do_job_set_active_on_loop(job, false);
     if (job->transfer)
         do_transfer_stop_on_loop(job->transfer);
-}
-
-void do_job_drop_transfer_on_loop(struct do_job *job, bool keep)
-{
-    do_transfer_release_on_loop(job->transfer, keep);
-    job->was_blocked = false;
-    job->out_of_time = false;
-    job->transfer = NULL;
-    job->current = NULL;
-}
-
-/* HTTP answers, sizes and ranges are the remote file's fault. (Source: win32 docs, JobError page.)
- */
-static enum do_error_context context_of(HRESULT hr)
-{
-    switch (hr)
-    {
-    case DO_E_INSUFFICIENT_RANGE_SUPPORT:
-    case DO_E_INVALID_RANGE:
-    case DO_E_HTTP_BLOCKSIZE_MISMATCH:
-    case DO_E_FILE_SIZE_UNKNOWN_HTTP_206:
-    case DO_E_UNEXPECTED_HTTP_STATUS_2XX:
-        return DO_ERROR_CONTEXT_REMOTE_FILE;
-    default:
-        return do_hr_http_status(hr) ? DO_ERROR_CONTEXT_REMOTE_FILE : DO_ERROR_CONTEXT_NONE;
-    }
 }
 
 static void give_up(struct do_job *job, HRESULT hr)
@@ -256,7 +209,7 @@ static void give_up(struct do_job *job, HRESULT hr)
     do_log(DO_LOG_INFO, DO_LOG_JOB, "job failed at %s: 0x%08x",
         file ? do_log_url(file->record.url, url, sizeof(url)) : "no file", (unsigned int)hr);
     do_job_halt_on_loop(job);
-    do_job_set_error_on_loop(job, hr, context_of(hr), file);
+    do_job_set_error_on_loop(job, hr, do_job_context_of_error(hr), file);
     do_job_drop_transfer_on_loop(job, true);
     do_job_set_state_on_loop(job, DO_JOB_ERROR);
     do_engine_schedule_on_loop(job->engine);
@@ -346,7 +299,8 @@ static void on_deadline_timer(void *ctx)
     do_job_halt_on_loop(job);
     job->out_of_time = job->transfer != NULL;
     if (job->transfer && do_transfer_is_writing_on_loop(job->transfer))
-        do_timer_set_on_loop(loop, &job->deadline_timer, do_loop_now_on_loop(loop) + DRAIN_LOOK_MS);
+        do_timer_set_on_loop(
+            loop, &job->deadline_timer, do_loop_now_on_loop(loop) + DO_JOB_DRAIN_LOOK_MS);
     else
         give_up(job, DO_HR_MAXDOWNLOAD_TIMEOUT);
 }
@@ -381,58 +335,6 @@ static void on_notice_timer(void *ctx)
     do_job_watch_bytes_on_loop(job);
 }
 
-static uint32_t random_number(void)
-{
-    uint32_t number = 0;
-
-    (void)do_random_bytes(&number, sizeof(number));
-    return number;
-}
-
-/* Milliseconds, at most the 49 days that 32 bits hold. */
-static uint32_t to_ms(uint32_t seconds)
-{
-    return seconds < UINT32_MAX / 1000 ? seconds * 1000 : UINT32_MAX;
-}
-
-/* When to try again: soon for the first failures, which the client does not even see. */
-static uint32_t retry_delay_ms(struct do_job *job)
-{
-    uint32_t server_ms = 0;
-    uint32_t delay_ms;
-
-    if (job->fast_retries)
-    {
-        job->fast_retries--;
-        delay_ms = job->engine->config.fast_retry_ms;
-    }
-    else
-    {
-        delay_ms = do_backoff_next(&job->backoff, random_number());
-        if (to_ms(job->record.min_retry_delay_s) > delay_ms)
-            delay_ms = to_ms(job->record.min_retry_delay_s);
-    }
-    if (job->transfer)
-        server_ms = to_ms(do_transfer_retry_after_s_on_loop(job->transfer));
-    return server_ms > delay_ms ? server_ms : delay_ms;
-}
-
-/* What a network that is gone does to an exchange. */
-static bool is_network_trouble(HRESULT hr)
-{
-    switch (hr)
-    {
-    case DO_E_BLOCKED_BY_NO_NETWORK:
-    case DO_HR_NET_NAME_NOT_RESOLVED:
-    case DO_HR_NET_CANNOT_CONNECT:
-    case DO_HR_NET_CONNECTION_ABORTED:
-    case DO_HR_NET_TIMEOUT:
-        return true;
-    default:
-        return false;
-    }
-}
-
 /*
  * The server was not asked, since others have found it in trouble: no attempt of this job's own,
  * but what it waits for is no secret when it takes longer than a retry that the client does not
@@ -445,7 +347,7 @@ static void wait_for_host(struct do_job *job, HRESULT hr, uint32_t delay_ms)
     if (delay_ms > 2 * job->engine->config.fast_retry_ms)
     {
         do_mutex_lock(&job->lock);
-        set_error_locked(job, hr, context_of(hr), job->current);
+        set_error_locked(job, hr, do_job_context_of_error(hr), job->current);
         do_mutex_unlock(&job->lock);
         do_job_set_state_on_loop(job, DO_JOB_TRANSIENT_ERROR);
     }
@@ -460,7 +362,8 @@ static void retry_later(struct do_job *job, HRESULT hr)
     uint32_t delay_ms;
 
     look_for_progress(job);
-    if (is_network_trouble(hr) && do_conditions_lacks_network_on_loop(job->engine->conditions, job))
+    if (do_job_is_network_trouble(hr) &&
+        do_conditions_lacks_network_on_loop(job->engine->conditions, job))
     {
         hr = DO_E_BLOCKED_BY_NO_NETWORK;
         job->fast_retries = 0;
@@ -472,7 +375,7 @@ static void retry_later(struct do_job *job, HRESULT hr)
         return;
     }
     hidden = job->fast_retries > 0;
-    delay_ms = retry_delay_ms(job);
+    delay_ms = do_job_retry_delay_ms_on_loop(job);
     if (job->transfer)
         do_transfer_tell_host_on_loop(
             job->transfer, hr, do_loop_now_on_loop(job->engine->env.loop) + delay_ms);
@@ -480,7 +383,7 @@ static void retry_later(struct do_job *job, HRESULT hr)
         (unsigned int)delay_ms);
     if (!hidden)
     {
-        do_job_set_error_on_loop(job, hr, context_of(hr), job->current);
+        do_job_set_error_on_loop(job, hr, do_job_context_of_error(hr), job->current);
         do_job_set_state_on_loop(job, DO_JOB_TRANSIENT_ERROR);
     }
     do_timer_set_on_loop(job->engine->env.loop, &job->retry_timer,
@@ -495,7 +398,7 @@ static void on_transfer_end(void *ctx, HRESULT hr)
 {
     struct do_job *job = ctx;
 
-    set_active(job, false);
+    do_job_set_active_on_loop(job, false);
     if (SUCCEEDED(hr))
     {
         do_notify_post(job->engine->notifier, job, DO_NOTICE_FILE_TRANSFERRED);
@@ -510,127 +413,13 @@ static void on_transfer_end(void *ctx, HRESULT hr)
         give_up(job, hr);
 }
 
-static struct do_job_file *next_file(const struct do_job *job)
-{
-    for (size_t i = 0; i < job->file_count; i++)
-    {
-        if (!job->files[i]->record.transferred)
-            return job->files[i];
-    }
-    return NULL;
-}
-
-void do_job_forget_host_on_loop(struct do_job *job)
-{
-    const struct do_job_file *file = job->current ? job->current : next_file(job);
-    struct do_host *host = file ? do_host_find(&job->engine->env.hosts, file->record.url) : NULL;
-
-    if (host)
-        do_host_forget_trouble(host);
-}
-
-static void hold_job_of(void *ctx)
-{
-    const struct do_job_file *file = ctx;
-
-    (void)do_job_acquire(file->job);
-}
-
-static void let_go_job_of(void *ctx)
-{
-    const struct do_job_file *file = ctx;
-
-    do_job_release(file->job);
-}
-
-static uint64_t given_to_stream(void *ctx)
-{
-    struct do_job_file *file = ctx;
-    uint64_t bytes;
-
-    do_mutex_lock(&file->job->lock);
-    bytes = file->given_bytes;
-    do_mutex_unlock(&file->job->lock);
-    return bytes;
-}
-
-static void set_giving(struct do_job_file *file, bool giving, uint64_t bytes)
-{
-    do_mutex_lock(&file->job->lock);
-    file->giving = giving;
-    file->giving_thread = giving ? do_thread_current_id() : 0;
-    file->given_bytes += bytes;
-    do_cond_broadcast(&file->job->state_changed);
-    do_mutex_unlock(&file->job->lock);
-}
-
-/* A do_part_file_sink_fn. */
-static HRESULT give_to_stream(void *ctx, const void *data, size_t length)
-{
-    HRESULT hr;
-
-    set_giving(ctx, true, 0);
-    hr = do_job_file_write_to_stream(ctx, data, length);
-    set_giving(ctx, false, SUCCEEDED(hr) ? length : 0);
-    return hr;
-}
-
-static HRESULT keep_file_values(
-    void *ctx, const struct do_setting *settings, size_t count, bool with_record)
-{
-    return do_job_file_change_values_on_loop(ctx, settings, count, with_record);
-}
-
-/* A stream gets a checked file's bytes once, however often its check is stopped. */
-static HRESULT prepare_spool(struct do_job_file *file, struct do_transfer_spool *spool)
-{
-    HRESULT hr = S_OK;
-
-    spool->write = give_to_stream;
-    spool->has = given_to_stream;
-    do_mutex_lock(&file->job->lock);
-    /* What a stream that stopped its download from inside does with these bytes is not known. */
-    if (file->giving)
-        hr = DO_E_INVALID_STATE;
-    else if (!file->part)
-        file->given_bytes = 0;
-    do_mutex_unlock(&file->job->lock);
-    return hr;
-}
-
-/* What is to be done with the file in the end, and who writes it. */
-static HRESULT prepare_transfer(struct do_job *job)
-{
-    struct do_job_file *file = job->current;
-    const struct do_values *values = &file->record.values;
-    struct do_transfer_check_settings settings = {
-        .integrity_info = do_values_text(values, DO_FILE_PROP_INTEGRITY_INFO),
-        .is_mandatory = do_values_number(values, DO_FILE_PROP_INTEGRITY_MANDATORY, 0) != 0,
-        .decryption_info = do_values_text(values, DO_FILE_PROP_DECRYPTION_INFO),
-        .spool = {.hold = hold_job_of, .let_go = let_go_job_of, .ctx = file},
-        .keep = keep_file_values,
-        .keep_ctx = file,
-        .plain_size_id = DO_FILE_PROP_PLAIN_SIZE,
-        .plain_path_id = DO_FILE_PROP_PLAIN_PATH};
-    HRESULT hr;
-
-    if (do_job_is_download(job) && file->stream)
-    {
-        if (file->part && do_part_file_is_stream(file->part))
-            do_transfer_set_writer_on_loop(job->transfer, job->stream_writer);
-        else if (FAILED(hr = prepare_spool(file, &settings.spool)))
-            return hr;
-    }
-    return do_transfer_set_check_on_loop(job->transfer, &settings);
-}
-
 static void run_next_file(struct do_job *job)
 {
     HRESULT hr;
 
     if (!job->transfer)
     {
-        if (!(job->current = next_file(job)))
+        if (!(job->current = do_job_next_file(job)))
         {
             do_job_halt_on_loop(job);
             do_job_set_state_on_loop(job, DO_JOB_TRANSFERRED);
@@ -648,7 +437,7 @@ static void run_next_file(struct do_job *job)
             &job->current->progress, &job->options, &job->current->facts, on_transfer_end, job,
             &job->transfer);
         if (SUCCEEDED(hr))
-            hr = prepare_transfer(job);
+            hr = do_job_prepare_transfer_on_loop(job);
         if (FAILED(hr))
         {
             give_up(job, hr);
@@ -659,7 +448,7 @@ static void run_next_file(struct do_job *job)
     set_progress_timer(job);
     do_job_set_deadline_on_loop(job);
     do_job_watch_bytes_on_loop(job);
-    set_active(job, true);
+    do_job_set_active_on_loop(job, true);
     /* Without retries there is no later. */
     do_transfer_start_on_loop(job->transfer, !no_progress_limit_ms(job));
 }
@@ -726,7 +515,7 @@ void do_job_change_network_on_loop(struct do_job *job)
         job->network_ms = do_loop_now_on_loop(loop);
         do_timer_set_on_loop(loop, &job->network_timer, job->network_ms + NETWORK_SILENCE_MS);
     }
-    else if (is_network_trouble(job->last_failure) && !job->record.min_retry_delay_s)
+    else if (do_job_is_network_trouble(job->last_failure) && !job->record.min_retry_delay_s)
     {
         do_backoff_reset(&job->backoff);
         do_job_forget_host_on_loop(job);
@@ -749,28 +538,6 @@ static void on_retry_timer(void *ctx)
     do_engine_schedule_on_loop(job->engine);
 }
 
-/*
- * A transfer into a stream that was stopped has writes that never begin: another one goes on where
- * the stream ended. False: a write is still inside the stream, it is looked at again soon.
- */
-static bool renew_stream(struct do_job *job, HRESULT *hr)
-{
-    struct do_loop *loop = job->engine->env.loop;
-    struct do_job_file *file = job->current;
-
-    *hr = S_OK;
-    if (!job->was_blocked || !job->transfer || !file->part || !do_part_file_is_stream(file->part))
-        return true;
-    if (do_transfer_is_writing_on_loop(job->transfer))
-    {
-        do_timer_set_on_loop(loop, &job->retry_timer, do_loop_now_on_loop(loop) + DRAIN_LOOK_MS);
-        return false;
-    }
-    do_job_drop_transfer_on_loop(job, true);
-    *hr = do_part_file_renew_stream(&file->part);
-    return true;
-}
-
 void do_job_run_on_loop(struct do_job *job)
 {
     HRESULT hr = do_conditions_check_on_loop(job->engine->conditions, job);
@@ -789,7 +556,7 @@ void do_job_run_on_loop(struct do_job *job)
         clear_error(job);
         do_job_set_state_on_loop(job, DO_JOB_TRANSFERRING);
     }
-    if (!renew_stream(job, &hr))
+    if (!do_job_renew_stream_on_loop(job, &hr))
         return;
     if (SUCCEEDED(hr))
         run_next_file(job);

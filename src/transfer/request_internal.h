@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What request.c (the course of an exchange) and request_setup.c (how a hop of it is made) share.
+ * What request.c (the course of an exchange), request_setup.c (how a hop of it is made) and
+ * request_hops.c (what follows it) share.
  */
 #ifndef DO_TRANSFER_REQUEST_INTERNAL_H
 #define DO_TRANSFER_REQUEST_INTERNAL_H
@@ -62,6 +63,38 @@ struct do_request
     uint64_t body_bytes;    /* that the owner has taken */
     unsigned int challenges;
 };
+
+/* request.c */
+
+/** Begins the hop to request->url, which must be set. */
+HRESULT do_request_begin_hop(struct do_request *request);
+
+/**
+ * Tells the owner of the final head, once: it is known when its first byte of body arrives, or at
+ * the end without one. The owner's verdict.
+ */
+HRESULT do_request_tell_head(struct do_request *request);
+
+/* request_hops.c */
+
+/**
+ * Whether the hop, which libcurl has ended before the request left, goes on: at once, or when it is
+ * known whether the server's certificate was revoked.
+ */
+bool do_request_awaits_verdict(struct do_request *request);
+
+/** Whether the head is of an answer whose body nobody wants: a challenge, a redirection to follow.
+ */
+bool do_request_is_challenge(const struct do_request *request);
+bool do_request_is_redirect(const struct do_request *request);
+
+/**
+ * At the end of a hop that was answered: whether another one was begun. *hr is what is known of the
+ * end so far, and is set to what is wrong with the other hop, if so.
+ */
+bool do_request_go_on_elsewhere(struct do_request *request, HRESULT *hr);
+
+/* request_setup.c */
 
 /** Whether url's scheme is https. */
 bool do_request_url_is_secure(CURLU *url);
