@@ -97,10 +97,24 @@ static void run_leaver(const WCHAR *what, const WCHAR *url, const WCHAR *path)
     assert_int_equal(0, code);
 }
 
+/* Lets go of the server, and waits until nothing of it goes on. */
 static void stop_engine(struct com_test *test)
 {
-    IBackgroundCopyManager_Release(test->manager);
+    ULONGLONG end = GetTickCount64() + TEST_PATIENCE_MS;
+    HMODULE module = GetModuleHandleW(L"dosvc.dll");
+    FARPROC found = module ? GetProcAddress(module, "DllCanUnloadNow") : NULL;
+    HRESULT(STDAPICALLTYPE * can_unload_now)(void);
+
+    if (test->manager)
+        IBackgroundCopyManager_Release(test->manager);
     test->manager = NULL;
+    assert_non_null(found);
+    memcpy(&can_unload_now, &found, sizeof(found));
+    while (can_unload_now() != S_OK)
+    {
+        assert_true(GetTickCount64() < end);
+        Sleep(10);
+    }
 }
 
 /* Whether the file, if there is one, has these bytes somewhere. */
