@@ -26,6 +26,9 @@ static const struct verb_row verbs[DO_VERB_COUNT] = {
         "VALUES (" DO_JOB_VALUES ", ?, ?, ?, ?)"},
     [DO_VERB_UPDATE_JOB] = {"store a job",
         "UPDATE jobs SET (" DO_JOB_COLUMNS ") = (" DO_JOB_VALUES ") WHERE id = ?"},
+    [DO_VERB_FORGET_TIMES] = {"forget times of files",
+        "UPDATE files SET temp_time = 0 WHERE temp_time <> 0 AND NOT transferred "
+        "AND job = (SELECT row_id FROM jobs WHERE id = ?)"},
     [DO_VERB_REMOVE_JOB] = {"remove a job", "DELETE FROM jobs WHERE id = ?"},
     [DO_VERB_INSERT_FILE] = {"add a file",
         "INSERT INTO files (" DO_FILE_COLUMNS ", job) "
@@ -317,13 +320,27 @@ HRESULT do_queue_db_insert_job(struct do_queue_db *db, const struct do_job_recor
     return hr;
 }
 
+/* BG_JOB_STATE: queued, connecting, transferring, transient error. */
+static bool may_write(const struct do_job_record *job)
+{
+    return job->state <= 2 || job->state == 5;
+}
+
+static HRESULT run_for_job_locked(
+    struct do_queue_db *db, enum do_queue_verb verb, const struct do_guid *id);
+
+/* The temporary files of a job that goes on change from now on: their times say nothing more. */
 static HRESULT update_job_locked(struct do_queue_db *db, const struct do_job_record *job)
 {
     struct do_row_binder binder = do_queue_bind_locked(db, DO_VERB_UPDATE_JOB);
+    HRESULT hr;
 
     do_row_bind_job(&binder, job);
     do_row_bind_guid(&binder, &job->id);
-    return do_queue_change_row_locked(db, DO_VERB_UPDATE_JOB, binder.code);
+    hr = do_queue_change_row_locked(db, DO_VERB_UPDATE_JOB, binder.code);
+    if (SUCCEEDED(hr) && may_write(job))
+        hr = run_for_job_locked(db, DO_VERB_FORGET_TIMES, &job->id);
+    return hr;
 }
 
 HRESULT do_queue_db_update_job(struct do_queue_db *db, const struct do_job_record *job)
@@ -331,7 +348,8 @@ HRESULT do_queue_db_update_job(struct do_queue_db *db, const struct do_job_recor
     HRESULT hr;
 
     do_mutex_lock(&db->lock);
-    hr = update_job_locked(db, job);
+    if (SUCCEEDED(hr = do_queue_begin_locked(db, DO_VERB_BEGIN)))
+        hr = do_queue_end_transaction_locked(db, update_job_locked(db, job));
     do_mutex_unlock(&db->lock);
     return hr;
 }

@@ -119,8 +119,9 @@ void do_queue_db_close(struct do_queue_db *db);
 HRESULT do_queue_db_insert_job(struct do_queue_db *db, const struct do_job_record *job);
 
 /**
- * Stores every column but the id, the kind and the owner; no values. DO_E_JOB_NOT_FOUND when there
- * is no such row.
+ * Stores every column but the id, the kind and the owner; no values. In a state in which it
+ * transfers, the times of its unfinished temporary files are forgotten. DO_E_JOB_NOT_FOUND when
+ * there is no such row.
  */
 HRESULT do_queue_db_update_job(struct do_queue_db *db, const struct do_job_record *job);
 

@@ -792,6 +792,36 @@ static void test_queue_db_file_time_goes_with_the_temporary_file(void **state)
     assert_true(stored_time(fixture->db) == 0);
 }
 
+/* Broken: a job that is stopped before it has begun to go on throws away what a kill left of it. */
+static void test_queue_db_job_that_goes_on_forgets_file_times(void **state)
+{
+    struct fixture *fixture = *state;
+    struct do_range_set set;
+    struct do_queue_received item = {0, "C:\\file.tmp", &set, false, 0x01D9000000000005U};
+    struct do_job_record job;
+
+    do_range_set_init(&set);
+    insert_job(fixture->db, 1, dead);
+    item.row_id = insert_file(fixture->db, 1, "http://host/");
+    set_file(fixture->db, item.row_id, "C:\\file", "C:\\file.tmp", false, false);
+    do_job_record_init(&job);
+    job.id = guid_of(1);
+    for (job.state = 0; job.state <= 6; job.state++)
+    {
+        bool goes_on = job.state <= 2 || job.state == 5;
+
+        item.transferred = job.state == 6;
+        assert_ok(do_queue_db_record_received(fixture->db, &item, 1));
+        assert_ok(do_queue_db_update_job(fixture->db, &job));
+        assert_true(stored_time(fixture->db) == (goes_on ? 0 : item.temp_time));
+    }
+    /* One that is whole is not written to any more. */
+    job.state = 2;
+    assert_ok(do_queue_db_update_job(fixture->db, &job));
+    assert_true(stored_time(fixture->db) == item.temp_time);
+    do_job_record_finish(&job);
+}
+
 /* Broken: two jobs with one id, of which no one knows which is meant. */
 static void test_queue_db_second_job_with_same_id_fails(void **state)
 {
@@ -1840,6 +1870,7 @@ int main(void)
         QUEUE_DB_TEST(test_queue_db_noted_file_is_there_after_reopening),
         QUEUE_DB_TEST(test_queue_db_file_time_goes_with_the_temporary_file),
         QUEUE_DB_TEST(test_queue_db_record_with_other_temp_path_does_nothing),
+        QUEUE_DB_TEST(test_queue_db_job_that_goes_on_forgets_file_times),
         QUEUE_DB_TEST(test_queue_db_second_job_with_same_id_fails),
         QUEUE_DB_TEST(test_queue_db_broken_rows_are_skipped),
         QUEUE_DB_TEST(test_queue_db_wrong_types_are_skipped),
