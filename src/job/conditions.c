@@ -146,8 +146,9 @@ void do_conditions_destroy(struct do_conditions *conditions)
     do_cond_signal(&conditions->changed);
     do_mutex_unlock(&conditions->lock);
     do_thread_join(conditions->thread);
-    /* The loop runs what is still posted when it is destroyed, and that is later. */
-    do_loop_cancel_on_loop(conditions->engine->env.loop, &conditions->news_op);
+    /* The loop, if the engine got so far, runs what is still posted when it is destroyed: later. */
+    if (conditions->engine->env.loop)
+        do_loop_cancel_on_loop(conditions->engine->env.loop, &conditions->news_op);
     do_cond_finish(&conditions->changed);
     do_mutex_finish(&conditions->lock);
     do_free(conditions);

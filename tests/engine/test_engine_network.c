@@ -223,9 +223,14 @@ static void complete(struct do_job *job, const struct test_file *file, uint64_t 
     assert_true(test_has_object(file->path, 1, size));
 }
 
+/* An attempt may have failed just before the loss was noticed. */
 static void assert_lost(struct do_job *job)
 {
+    const uint64_t end_ms = do_clock_ms() + TEST_WAIT_MS;
+
     test_wait_state(job, DO_JOB_TRANSIENT_ERROR);
+    while (test_error(job) != DO_E_BLOCKED_BY_NO_NETWORK && do_clock_ms() < end_ms)
+        test_pause_ms(5);
     assert_hr(DO_E_BLOCKED_BY_NO_NETWORK, test_error(job));
 }
 
