@@ -8,6 +8,7 @@
 #                                            default: 5 runs, 1024 MiB, build/bench, all modes
 #
 #   jobs      10 000 jobs are created, enumerated and cancelled, in a queue in build/bench
+#   queue     a process that finds 10 000 jobs; the queue's file after 1000 processes began and ended
 #   download  one object over HTTP against curl -o, aria2c -x8 and Wine's BITS
 #   https     the same object over HTTPS against curl --cacert
 #   relay     512 MiB through a relay that adds 40 ms and passes 20 Mbit/s a connection, against
@@ -34,7 +35,7 @@ while getopts n:s:d: option; do
     esac
 done
 shift $((OPTIND - 1))
-all_modes="jobs download https relay small many http2"
+all_modes="jobs queue download https relay small many http2"
 modes=${*:-$all_modes}
 for mode in $modes; do
     case " $all_modes " in
@@ -107,6 +108,26 @@ measure_jobs()
     echo "EnumJobs and Next: $(median jobs_enum_ms) ms, again $(median jobs_enum_again_ms) ms"
     echo "memory:            $(median jobs_bytes_each) bytes a job (working set)"
     echo "cancelled:         $(median jobs_cancelled_per_s) a second"
+}
+
+measure_queue()
+{
+    local i file
+
+    wine "$client" clear </dev/null && wine "$client" store 10000 </dev/null || return 1
+    for ((i = 0; i < runs; i++)); do
+        wine "$client" start >"$work/output" 2>&1 </dev/null || { cat "$work/output"; return 1; }
+        keep ""
+    done
+    wine "$client" clear </dev/null || return 1
+    for ((i = 0; i < 500; i++)); do
+        wine "$client" store 1 </dev/null && wine "$client" clear </dev/null || return 1
+    done
+    file=$(find "$WINEPREFIX" -name queue.db | head -n 1)
+    echo "a queue of 10 000 jobs, medians of $runs, load average $(cut -d' ' -f1 /proc/loadavg)"
+    echo "class, engine and EnumJobs: $(median queue_start_ms) ms"
+    echo "the longest of 1000 GetJob: $(median queue_get_longest_ms) ms"
+    echo "file after 10 000 jobs and 1000 processes: $(du -ck "$file"* | awk 'END { print $1 }') KiB"
 }
 
 ratio()

@@ -496,6 +496,58 @@ static HRESULT measure_jobs(unsigned long count)
     return SUCCEEDED(hr) ? check_end(can_unload_now, threads) : hr;
 }
 
+/* What a process begins with that finds a long queue: the first call, and jobs by their ids. */
+static HRESULT measure_start(void)
+{
+    IBackgroundCopyManager *manager;
+    IEnumBackgroundCopyJobs *jobs = NULL;
+    IBackgroundCopyJob *job;
+    static GUID ids[1000];
+    unsigned long count = 0;
+    double longest = 0;
+    double began = now();
+    double asked;
+    HRESULT hr = create_manager(&CLSID_DeliveryOptimization, CLSCTX_INPROC_SERVER, &manager);
+
+    if (FAILED(hr))
+        return hr;
+    hr = IBackgroundCopyManager_EnumJobs(manager, 0, &jobs);
+    printf("queue_start_ms %.1f\n", (now() - began) * 1e3);
+    while (SUCCEEDED(hr) && count < ARRAYSIZE(ids) &&
+           IEnumBackgroundCopyJobs_Next(jobs, 1, &job, NULL) == S_OK)
+    {
+        hr = IBackgroundCopyJob_GetId(job, &ids[count++]);
+        IBackgroundCopyJob_Release(job);
+    }
+    if (jobs)
+        IEnumBackgroundCopyJobs_Release(jobs);
+    for (unsigned long i = 0; i < count && SUCCEEDED(hr); i++)
+    {
+        asked = now();
+        hr = IBackgroundCopyManager_GetJob(manager, &ids[i], &job);
+        if (now() - asked > longest)
+            longest = now() - asked;
+        if (SUCCEEDED(hr))
+            IBackgroundCopyJob_Release(job);
+    }
+    printf("queue_get_longest_ms %.3f\n", longest * 1e3);
+    IBackgroundCopyManager_Release(manager);
+    return SUCCEEDED(hr) && !count ? E_UNEXPECTED : hr;
+}
+
+static HRESULT change_queue(unsigned long count)
+{
+    IBackgroundCopyManager *manager;
+    HRESULT hr = create_manager(&CLSID_DeliveryOptimization, CLSCTX_INPROC_SERVER, &manager);
+    unsigned long found;
+
+    if (FAILED(hr))
+        return hr;
+    hr = count ? create_jobs(manager, count) : walk_queue(manager, TRUE, &found);
+    IBackgroundCopyManager_Release(manager);
+    return hr;
+}
+
 int wmain(int argc, WCHAR **argv);
 
 int wmain(int argc, WCHAR **argv)
@@ -514,6 +566,12 @@ int wmain(int argc, WCHAR **argv)
         hr = measure_many(wcstoul(argv[2], NULL, 10), !wcscmp(argv[3], L"1"), argv[4], argv[5]);
     else if (argc == 3 && !wcscmp(argv[1], L"jobs"))
         hr = measure_jobs(wcstoul(argv[2], NULL, 10));
+    else if (argc == 3 && !wcscmp(argv[1], L"store"))
+        hr = change_queue(wcstoul(argv[2], NULL, 10));
+    else if (argc == 2 && !wcscmp(argv[1], L"start"))
+        hr = measure_start();
+    else if (argc == 2 && !wcscmp(argv[1], L"clear"))
+        hr = change_queue(0);
     CoUninitialize();
     if (FAILED(hr))
         fprintf(stderr, "bench_client: 0x%08lx\n", (unsigned long)hr);
